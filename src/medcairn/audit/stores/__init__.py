@@ -1,0 +1,1 @@
+"""Where ledgers are kept: SQLite today, PostgreSQL behind the same seam later."""
