@@ -1,11 +1,13 @@
 """Artifacts: whole or absent, named by content, and a changed byte shows."""
 
+import errno
 from pathlib import Path
 
 import pytest
 
 from medcairn.core.artifacts import MANIFEST, Manifest, Zone, changed_parts, draft_artifact, read_manifest
 from medcairn.core.errors import IntegrityError, StorageError, UsageError
+from medcairn.core.files import storage_errors
 
 
 def make(folder: Path, content: bytes = b"abc") -> Manifest:
@@ -97,3 +99,10 @@ def test_a_phi_draft_is_private(tmp_path: Path) -> None:
     with draft_artifact(tmp_path / "a", kind="test", zone=Zone.PHI):
         pass
     assert (tmp_path / "a").stat().st_mode & 0o077 == 0
+
+
+def test_a_translated_error_does_not_carry_the_foreign_one_along() -> None:
+    with pytest.raises(StorageError) as caught, storage_errors():
+        raise OSError(errno.ENOSPC, "CANARY", "CANARY-path")
+    assert caught.value.__context__ is None
+    assert caught.value.__cause__ is None

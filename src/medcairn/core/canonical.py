@@ -9,7 +9,7 @@ import rfc8785
 
 from medcairn.core.errors import DataError
 
-JSON: TypeAlias = Union[None, bool, int, float, str, Sequence["JSON"], Mapping[str, "JSON"]]
+JSON: TypeAlias = Union[bool, int, float, str, Sequence["JSON"], Mapping[str, "JSON"], None]
 
 
 def canonical_json(value: JSON) -> bytes:

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from enum import Enum
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NoReturn
 
 from medcairn.core.labels import Label
 
@@ -62,6 +62,18 @@ class MedcairnError(Exception):
 def shown(value: SafeValue) -> str:
     """The text of a safe field."""
     return str(value.value if isinstance(value, Enum) else value)
+
+
+def raise_alone(error: MedcairnError) -> NoReturn:
+    """Raise ``error`` without the foreign error that caused it, also from within a context manager.
+
+    Python runs a context manager's exit while the foreign error is still being handled, so leaving the
+    ``except`` block is not enough there: the new error would carry the old one, and its text, along.
+    """
+    try:
+        raise error
+    finally:
+        error.__context__ = None
 
 
 class UsageError(MedcairnError):
@@ -150,5 +162,6 @@ __all__ = [
     "StorageError",
     "TransientError",
     "UsageError",
+    "raise_alone",
     "shown",
 ]

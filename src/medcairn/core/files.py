@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from medcairn.core.canonical import JSON, canonical_json
-from medcairn.core.errors import MedcairnError, StorageError
+from medcairn.core.errors import MedcairnError, StorageError, raise_alone
 
 
 def write_file(path: Path, data: bytes, *, private: bool = False) -> None:
@@ -80,7 +80,7 @@ def storage_errors() -> Iterator[None]:
         if error is None:
             raise
     if error is not None:
-        raise error
+        raise_alone(error)
 
 
 def storage_error(failure: OSError) -> StorageError | None:

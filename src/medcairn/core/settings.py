@@ -27,6 +27,7 @@ class StudySection(_Record):
 
     name: Name = Field(description="Short name; also the MLflow experiment and registered model prefix.")
     purpose: str = Field(default="", max_length=500, description="Intended use, in one or two sentences.")
+    synthetic: bool = Field(default=False, description="No subject is real; reports and model cards say so.")
 
 
 class BulkSource(_Record):
@@ -97,6 +98,12 @@ class ValidationSection(_Record):
         default="readmission_30d", description="A built-in criteria file, or one in criteria/."
     )
     bootstrap_samples: int = Field(default=1000, ge=100, le=100_000)
+    auroc_ceiling: float | None = Field(
+        default=None,
+        gt=0.5,
+        le=1,
+        description="The best AUROC that the outcome allows, if known; more is evidence of leakage.",
+    )
 
 
 class ApprovalSection(_Record):

@@ -8,7 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from medcairn.audit import merkle
-from medcairn.core.errors import IntegrityError, MedcairnError, StorageError, TransientError, UsageError
+from medcairn.core.errors import (
+    IntegrityError,
+    MedcairnError,
+    StorageError,
+    TransientError,
+    UsageError,
+    raise_alone,
+)
 from medcairn.core.files import storage_errors
 
 _BUSY_SECONDS = 30.0
@@ -175,7 +182,7 @@ def _translated() -> Iterator[None]:
     except sqlite3.DatabaseError:
         error = IntegrityError("The ledger database is damaged")
     if error is not None:
-        raise error
+        raise_alone(error)
 
 
 __all__ = ["SqliteStore"]
