@@ -1,0 +1,202 @@
+"""Runs steps in order, skips what is up to date, records each in the ledger, and resumes after a crash.
+
+The ledger is the only memory: a step is finished when its STAGE_FINISHED event is there and its outputs
+stand under their final names. A process that dies in between leaves partial folders and no event, so the
+next run does the step again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from medcairn.audit import EventType, Ledger
+from medcairn.core.artifacts import ArtifactRef, Draft, Zone, draft_artifact
+from medcairn.core.canonical import JSON
+from medcairn.core.errors import Interrupted, MedcairnError, UsageError
+from medcairn.core.labels import Label
+from medcairn.core.progress import Progress
+from medcairn.pipeline.plan import Reason, basis_of, last_finishes, reason_to_run
+from medcairn.pipeline.resources import Meter
+from medcairn.pipeline.stages import Step
+from medcairn.pipeline.study import Study, acting_person
+
+
+@dataclass
+class StepContext:
+    """What a step is given, and where it leaves what it made."""
+
+    study: Study
+    ledger: Ledger
+    progress: Progress
+    run_id: str
+    inputs: Mapping[str, ArtifactRef]
+    outputs: list[ArtifactRef] = field(default_factory=list)
+    record: dict[str, JSON] = field(default_factory=dict)
+    summary: str = ""
+
+    def folder(self, name: str) -> Path:
+        """Where the input artifact ``name`` lies."""
+        return self.study.root / self.inputs[name].path
+
+    @contextmanager
+    def draft(self, name: str, path: str, *, kind: str, zone: Zone, resume: bool = False) -> Iterator[Draft]:
+        """Make the output artifact ``name`` at ``path`` below the study; see :func:`draft_artifact`."""
+        made: AbstractContextManager[Draft] = draft_artifact(
+            self.study.root / path, kind=kind, zone=zone, resume=resume
+        )
+        with made as draft:
+            yield draft
+        manifest = draft.manifest
+        assert manifest is not None  # set by draft_artifact when its block ends
+        ref = ArtifactRef(Label(name), manifest.kind, zone, manifest.digest, manifest.seal, path)
+        self.outputs.append(ref)
+        self.record[name] = dict(draft.facts)
+
+
+Action = Callable[[StepContext], None]
+
+
+@dataclass(frozen=True)
+class StepOutcome:
+    """What happened to a step: the reason it ran (or did not), its cost, and one line for people."""
+
+    step: Step
+    reason: Reason
+    seconds: float = 0.0
+    peak_bytes: int = 0
+    summary: str = ""
+    record: Mapping[str, JSON] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, JSON]:
+        return {
+            "step": self.step.name,
+            "reason": self.reason.value,
+            "ran": self.reason is not Reason.CURRENT,
+            "seconds": round(self.seconds, 3),
+            "peak_bytes": self.peak_bytes,
+            "summary": self.summary,
+            "record": self.record,
+        }
+
+
+def run_steps(
+    study: Study,
+    steps: Sequence[Step],
+    actions: Mapping[str, Action],
+    *,
+    progress: Progress,
+    force: str | None = None,
+    heard: Callable[[StepOutcome], None] = lambda outcome: None,
+) -> list[StepOutcome]:
+    """Run what must run of ``steps``, in order; ``heard`` is told of each when it ends.
+
+    Raises the error of the step that failed, after recording it; earlier steps stay finished.
+    """
+    outcomes: list[StepOutcome] = []
+    with _only_run(study), study.ledger() as ledger:
+        run_id = study.ids.new()
+        ledger.append(
+            EventType.RUN_STARTED,
+            actor=acting_person(),
+            run_id=run_id,
+            record={"steps": [step.name for step in steps]},
+        )
+        for step in steps:
+            outcome = _run_step(study, step, actions[step.name], ledger, run_id, progress, force)
+            outcomes.append(outcome)
+            heard(outcome)
+        ledger.append(EventType.RUN_FINISHED, actor="pipeline", run_id=run_id)
+        ledger.checkpoint()
+    return outcomes
+
+
+def _run_step(
+    study: Study,
+    step: Step,
+    action: Action,
+    ledger: Ledger,
+    run_id: str,
+    progress: Progress,
+    force: str | None,
+) -> StepOutcome:
+    artifacts = study.artifacts()
+    reason = reason_to_run(study, step, last_finishes(study).get(step.name), artifacts, force=force)
+    if reason is Reason.CURRENT:
+        return StepOutcome(step, reason)
+    inputs = _inputs(step, artifacts)
+    basis = basis_of(study, step, artifacts)
+    started: dict[str, JSON] = {"reason": reason.value}
+    ledger.append(
+        EventType.STAGE_STARTED,
+        actor="pipeline",
+        inputs=tuple(inputs.values()),
+        record=started,
+        run_id=run_id,
+        stage=step.name,
+    )
+    context = StepContext(study, ledger, progress, run_id, inputs)
+    meter = Meter()
+    with _failure_recorded(ledger, run_id, step):
+        action(context)
+    cost: dict[str, JSON] = {"seconds": round(meter.seconds, 3), "peak_bytes": meter.peak_bytes}
+    ledger.append(
+        EventType.STAGE_FINISHED,
+        actor=acting_person(),
+        inputs=tuple(inputs.values()),
+        outputs=context.outputs,
+        record={**context.record, "basis": basis.as_json(), "cost": cost, "summary": context.summary},
+        run_id=run_id,
+        stage=step.name,
+    )
+    return StepOutcome(step, reason, meter.seconds, meter.peak_bytes, context.summary, context.record)
+
+
+def _inputs(step: Step, artifacts: Mapping[str, ArtifactRef]) -> dict[str, ArtifactRef]:
+    missing = [name for name in step.reads if name not in artifacts]
+    if missing:
+        raise UsageError(
+            "A step lacks an input that an earlier step makes",
+            hint="Run the earlier steps first: `medcairn run --until STEP`",
+            step=Label(step.name),
+            missing=Label(missing[0]),
+        )
+    return {name: artifacts[name] for name in step.reads}
+
+
+@contextmanager
+def _failure_recorded(ledger: Ledger, run_id: str, step: Step) -> Iterator[None]:
+    """A failed step leaves an event with the error's code and its safe fields, and no text."""
+    try:
+        yield
+    except (MedcairnError, KeyboardInterrupt) as failure:
+        error = Interrupted("Stopped by the user") if isinstance(failure, KeyboardInterrupt) else failure
+        try:
+            fields: dict[str, JSON] = {"code": error.code, **error.recordable_fields()}
+            ledger.append(
+                EventType.STAGE_FAILED, actor="pipeline", record=fields, run_id=run_id, stage=step.name
+            )
+            ledger.checkpoint()
+        except (MedcairnError, OSError):
+            pass  # a full disk refuses this too; the first failure is the one to tell
+        raise
+
+
+@contextmanager
+def _only_run(study: Study) -> Iterator[None]:
+    """One run of a study at a time; the lock goes with the process, also when it is killed."""
+    with (study.root / ".run.lock").open("w") as stream:
+        busy = False
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            busy = True
+        if busy:
+            raise UsageError("Another run of this study is going on", hint="Wait for it, or stop it")
+        yield
+
+
+__all__ = ["StepContext", "StepOutcome", "run_steps", "Action"]

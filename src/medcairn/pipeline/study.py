@@ -1,0 +1,142 @@
+"""A study: a folder with a ``study.yaml``, its state beside it, and its ledger."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from medcairn.audit import EventType, Ledger, read_events
+from medcairn.audit.events import StoredEvent
+from medcairn.core.artifacts import ArtifactRef
+from medcairn.core.clock import Clock, Ids, RandomIds, SystemClock
+from medcairn.core.digests import digest_bytes
+from medcairn.core.errors import UsageError
+from medcairn.core.files import private_folder, storage_errors, write_file
+from medcairn.core.labels import Label
+from medcairn.core.settings import SETTINGS_FILE, Settings, parse_settings, read_settings
+
+
+@dataclass(frozen=True)
+class Study:
+    """Where everything of a study lies. Reads nothing until asked."""
+
+    root: Path
+    settings: Settings
+    clock: Clock
+    ids: Ids
+
+    @classmethod
+    def open(cls, root: Path, *, clock: Clock | None = None, ids: Ids | None = None) -> Study:
+        """The study in ``root``.
+
+        Raises :class:`~medcairn.core.errors.SettingsError` when its ``study.yaml`` cannot be used.
+        """
+        return cls(root, read_settings(root), clock or SystemClock(), ids or RandomIds())
+
+    @property
+    def task(self) -> str:
+        return self.settings.features.task
+
+    @property
+    def ledger_file(self) -> Path:
+        return self.root / "ledger.db"
+
+    @property
+    def seal_key_file(self) -> Path:
+        return self.root / "keys" / "ledger.key"
+
+    @property
+    def people_file(self) -> Path:
+        return self.root / "people.db"
+
+    @property
+    def predictions_file(self) -> Path:
+        return self.root / "phi" / "predictions.db"
+
+    @property
+    def tracking_uri(self) -> str:
+        return f"sqlite:///{(self.root / 'mlflow.db').resolve()}"
+
+    @property
+    def model_name(self) -> str:
+        """The registered model's name."""
+        return f"{self.settings.study.name}.{self.task}"
+
+    def within(self, path: Path) -> Path:
+        """``path`` of the settings, taken relative to the study."""
+        return path if path.is_absolute() else self.root / path
+
+    @contextmanager
+    def ledger(self) -> Iterator[Ledger]:
+        """The ledger, open for appending."""
+        with Ledger.open(self.ledger_file, self.seal_key_file, clock=self.clock, ids=self.ids) as ledger:
+            yield ledger
+
+    def events(self, *types: EventType) -> list[StoredEvent]:
+        """What the ledger holds, oldest first."""
+        return list(read_events(self.ledger_file, *types))
+
+    def artifacts(self) -> dict[str, ArtifactRef]:
+        """The latest artifact of each name that a finished step recorded."""
+        latest: dict[str, ArtifactRef] = {}
+        for stored in self.events(EventType.STAGE_FINISHED):
+            for ref in stored.event.outputs:
+                latest[ref.name] = ref
+        return latest
+
+
+def init_study(
+    root: Path, settings_text: str, *, clock: Clock | None = None, ids: Ids | None = None
+) -> Study:
+    """Make a study in ``root``: settings, keys, PHI zone, ledger.
+
+    Raises :class:`UsageError` when the folder holds a study already, and
+    :class:`~medcairn.core.errors.SettingsError` when the settings cannot be used; nothing is made then.
+    """
+    settings = parse_settings(settings_text)
+    if (root / SETTINGS_FILE).exists():
+        raise UsageError("There is a study here already", hint="Go on with `medcairn run`", folder=root)
+    study = Study(root, settings, clock or SystemClock(), ids or RandomIds())
+    made = not root.exists()
+    try:
+        _fill(study, settings_text)
+    except BaseException:
+        if made:
+            shutil.rmtree(root, ignore_errors=True)
+        raise
+    return study
+
+
+def _fill(study: Study, settings_text: str) -> None:
+    with storage_errors():
+        study.root.mkdir(parents=True, exist_ok=True)
+    private_folder(study.root / "phi")
+    private_folder(study.root / "keys")
+    key_file = study.within(study.settings.deid.key_file)
+    if not key_file.exists():
+        write_file(key_file, os.urandom(32).hex().encode() + b"\n", private=True)
+    origin = f"medcairn/{study.settings.study.name}"
+    ledger = Ledger.create(
+        study.ledger_file, study.seal_key_file, origin=origin, clock=study.clock, ids=study.ids
+    )
+    with ledger:
+        record = {"study": study.settings.study.name, "settings_digest": digest_bytes(settings_text.encode())}
+        ledger.append(EventType.STUDY_CREATED, actor=acting_person(), record=record)
+    # Last, because a folder with a study.yaml is a study.
+    write_file(study.root / SETTINGS_FILE, settings_text.encode())
+
+
+def acting_person() -> str:
+    """The account under which the command runs, as an actor."""
+    name = os.environ.get("MEDCAIRN_ACTOR") or os.environ.get("USER") or f"uid-{os.getuid()}"
+    try:
+        return f"person:{Label(name)}"
+    except ValueError:
+        return f"person:uid-{os.getuid()}"
+
+
+__all__ = ["Study", "acting_person", "init_study"]

@@ -1,0 +1,145 @@
+"""The held-back subjects as traffic: what the model never saw, sent to the running service."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from medcairn.core.canonical import JSON
+from medcairn.core.clock import instant
+from medcairn.core.errors import ExternalError
+from medcairn.core.progress import Progress
+
+_TIMEOUT_SECONDS = 30.0
+_OWNER = re.compile(rb'"(?:subject|patient)":\{"reference":"Patient/([0-9a-f]+)"')
+_PATIENT = re.compile(rb'"id":"([0-9a-f]+)"')
+
+
+@dataclass
+class TrafficReport:
+    """What was sent and how it went. ``largest_difference`` compares each FHIR Bundle's probability with
+    that of the same row of the gold table; latencies are in milliseconds."""
+
+    vectors: int = 0
+    bundles: int = 0
+    largest_difference: float = 0.0
+    prediction_ids: list[str] = field(default_factory=list)
+    latencies_ms: list[float] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, JSON]:
+        return {
+            "vectors": self.vectors,
+            "bundles": self.bundles,
+            "largest_difference": self.largest_difference,
+            "p50_ms": self.percentile(0.5),
+            "p99_ms": self.percentile(0.99),
+        }
+
+    def percentile(self, share: float) -> float:
+        """The latency below which ``share`` of the requests stayed, by nearest rank; 0 without requests."""
+        ordered = sorted(self.latencies_ms)
+        return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else 0.0
+
+
+def send_held_out(
+    base_url: str, gold: Path, deidentified: Path, *, bundles: int, progress: Progress
+) -> TrafficReport:
+    """Send every held-out row as a feature vector, and the first ``bundles`` subjects' whole records as
+    FHIR Bundles too. The records hold what happened after the prediction time: the service must not see it.
+
+    Raises :class:`ExternalError` when the service does not answer as it should.
+    """
+    rows = _held_out(gold)
+    chosen = _first_of_each_subject(rows)[:bundles]
+    records = _records(deidentified, {str(row["subject_id"]) for row in chosen})
+    report = TrafficReport()
+    progress.begin("Sending the held-out subjects to the service", len(rows) + len(chosen), "predictions")
+    known: dict[tuple[str, str], float] = {}
+    with httpx.Client(base_url=base_url, timeout=_TIMEOUT_SECONDS) as client:
+        for row in rows:
+            probability = _predict(client, {"features": _features(row)}, report)
+            known[str(row["subject_id"]), instant(row["prediction_time"])] = probability
+            report.vectors += 1
+            progress.advance(1)
+        for row in chosen:
+            moment = instant(row["prediction_time"])
+            bundle = {
+                "resourceType": "Bundle",
+                "type": "collection",
+                "entry": records[str(row["subject_id"])],
+            }
+            probability = _predict(client, {"bundle": bundle, "prediction_time": moment}, report)
+            difference = abs(probability - known[str(row["subject_id"]), moment])
+            report.largest_difference = max(report.largest_difference, difference)
+            report.bundles += 1
+            progress.advance(1)
+    return report
+
+
+def _held_out(gold: Path) -> list[Mapping[str, object]]:
+    table = pq.read_table(gold / "features.parquet")
+    held_out = table.filter(pc.equal(table["split"], "held_out")).drop_columns(["boolean_value", "split"])
+    rows: list[Mapping[str, object]] = held_out.to_pylist()
+    return rows
+
+
+def _first_of_each_subject(rows: Sequence[Mapping[str, object]]) -> list[Mapping[str, object]]:
+    first: dict[str, Mapping[str, object]] = {}
+    for row in rows:
+        first.setdefault(str(row["subject_id"]), row)
+    return list(first.values())
+
+
+def _features(row: Mapping[str, object]) -> dict[str, float | None]:
+    features: dict[str, float | None] = {}
+    for name, value in row.items():
+        if name not in ("subject_id", "prediction_time"):
+            missing = not isinstance(value, float) or math.isnan(value)
+            features[name] = None if missing else float(value)  # type: ignore[arg-type]
+    return features
+
+
+def _records(deidentified: Path, subjects: set[str]) -> dict[str, list[dict[str, JSON]]]:
+    """The de-identified resources of ``subjects`` as Bundle entries, by subject."""
+    entries: dict[str, list[dict[str, JSON]]] = {subject: [] for subject in subjects}
+    for subject, line in _owned_lines(deidentified):
+        if subject in entries:
+            entries[subject].append({"resource": json.loads(line)})
+    return entries
+
+
+def _owned_lines(folder: Path) -> Iterator[tuple[str, bytes]]:
+    for path in sorted(folder.glob("*.ndjson")):
+        owner = _PATIENT if path.name.startswith("Patient.") else _OWNER
+        with path.open("rb") as stream:
+            for line in stream:
+                if match := owner.search(line):
+                    yield match[1].decode(), line
+
+
+def _predict(client: httpx.Client, body: dict[str, object], report: TrafficReport) -> float:
+    began = time.perf_counter()
+    answer: httpx.Response | None = None
+    try:
+        answer = client.post("/predict", json=body)
+    except httpx.HTTPError:
+        answer = None
+    if answer is None or answer.status_code != httpx.codes.OK:
+        status = 0 if answer is None else answer.status_code
+        raise ExternalError("The service did not answer a prediction", hint="See its log", status=status)
+    report.latencies_ms.append(1000 * (time.perf_counter() - began))
+    prediction = answer.json()
+    report.prediction_ids.append(str(prediction["prediction_id"]))
+    return float(prediction["probability"])
+
+
+__all__ = ["TrafficReport", "send_held_out"]

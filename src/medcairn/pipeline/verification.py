@@ -1,0 +1,99 @@
+"""Verification of a study: the ledger, every artifact that it names, and every prediction it acknowledged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from medcairn.audit import EventType, Finding, LedgerCheck, read_events, verify_ledger
+from medcairn.audit.events import StoredEvent
+from medcairn.core.artifacts import MANIFEST, ArtifactRef, changed_parts, read_manifest
+from medcairn.core.canonical import JSON
+from medcairn.core.digests import digest_file
+from medcairn.core.errors import MedcairnError, UsageError
+from medcairn.serving import prediction_digests
+
+_LEDGER = "ledger.db"
+
+
+@dataclass(frozen=True)
+class StudyCheck:
+    """What was checked, and what was found: an empty ``findings`` means no change was seen."""
+
+    ledger: LedgerCheck
+    artifacts: int
+    predictions: int
+    findings: tuple[Finding, ...]
+
+    def as_json(self) -> dict[str, JSON]:
+        return {
+            "tree_size": self.ledger.tree_size,
+            "root_hash": self.ledger.root_hash.hex(),
+            "checkpoints": self.ledger.checkpoints,
+            "artifacts": self.artifacts,
+            "predictions": self.predictions,
+            "findings": [finding.as_json() for finding in self.findings],
+        }
+
+
+def verify_study(root: Path, *, public_key: bytes | None = None) -> StudyCheck:
+    """Check everything in the study folder ``root`` that the ledger speaks of.
+
+    Artifacts are the latest of each path: an earlier one was replaced by a run that recorded it.
+    """
+    ledger = verify_ledger(root / _LEDGER, public_key=public_key)
+    findings = list(ledger.findings)
+    try:
+        events = list(read_events(root / _LEDGER, EventType.STAGE_FINISHED, EventType.PREDICTION_MADE))
+    except MedcairnError:
+        events = []  # the ledger's own check has said so
+    latest = {ref.path: ref for stored in events for ref in stored.event.outputs}
+    for ref in latest.values():
+        findings += _check_artifact(root, ref)
+    made = [stored for stored in events if stored.event.type is EventType.PREDICTION_MADE]
+    findings += _check_predictions(root / "phi" / "predictions.db", made)
+    return StudyCheck(ledger, len(latest), len(made), tuple(findings))
+
+
+def public_key_from_hex(text: str) -> bytes:
+    """The 32 bytes of a public key. Raises :class:`UsageError`."""
+    try:
+        key = bytes.fromhex(text)
+    except ValueError:
+        key = b""
+    if len(key) != 32:
+        raise UsageError("--public-key must be 64 hex digits")
+    return key
+
+
+def _check_artifact(root: Path, ref: ArtifactRef) -> Iterator[Finding]:
+    folder = root / ref.path
+    if not (folder / MANIFEST).is_file():
+        yield Finding("An artifact is missing", ref.path)
+        return
+    if digest_file(folder / MANIFEST) != ref.seal:
+        yield Finding("An artifact's manifest is not the one recorded", f"{ref.path}/{MANIFEST}")
+        return
+    for path, what in changed_parts(folder, read_manifest(folder)):
+        yield Finding(f"A file of an artifact is {what}", f"{ref.path}/{path}")
+
+
+def _check_predictions(path: Path, made: list[StoredEvent]) -> Iterator[Finding]:
+    if not made and not path.exists():
+        return
+    try:
+        kept = dict(prediction_digests(path))
+    except MedcairnError as failure:
+        yield Finding(failure.message, "phi/predictions.db")
+        return
+    for stored in made:
+        # A record without an event is no finding: it is written first, so a crash in between leaves one,
+        # and its prediction was never given out.
+        identifier = str(stored.event.record["prediction_id"])
+        if kept.get(identifier) != stored.event.record["record_digest"]:
+            what = "is missing" if identifier not in kept else "was changed"
+            yield Finding(f"A prediction's record {what}", f"prediction {identifier}, entry {stored.index}")
+
+
+__all__ = ["StudyCheck", "public_key_from_hex", "verify_study"]
