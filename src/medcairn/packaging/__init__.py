@@ -1,0 +1,22 @@
+"""Stage 6, packaging: an approved model with all that is needed to run, check and judge it."""
+
+from medcairn.packaging.build import PackageReport, approval_record, build_package
+from medcairn.packaging.card import ModelAbout
+from medcairn.packaging.gate import RELEASE_GATE, ApprovalRecord, Approvals, Check
+from medcairn.packaging.package import Package, model_digest, open_package
+from medcairn.packaging.vectors import TestVector
+
+__all__ = [
+    "RELEASE_GATE",
+    "ApprovalRecord",
+    "Approvals",
+    "Check",
+    "ModelAbout",
+    "Package",
+    "PackageReport",
+    "TestVector",
+    "approval_record",
+    "build_package",
+    "model_digest",
+    "open_package",
+]
