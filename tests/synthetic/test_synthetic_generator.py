@@ -62,7 +62,7 @@ def test_a_million_patients_start_at_once_and_need_little_memory() -> None:
 
 def test_size_of_the_demonstration() -> None:
     counts = Counter(resource_type for resource_type, _ in generate(300, 1))
-    assert 150 <= sum(counts.values()) / 300 <= 230
+    assert 200 <= sum(counts.values()) / 300 <= 290
     assert set(counts) == {
         "Condition",
         "DocumentReference",

@@ -168,13 +168,16 @@ def test_diabetes_in_the_record_is_what_was_drawn(story: Story) -> None:
     assert sorted(found) == sorted(drawn)
 
 
-def test_nobody_dies_within_a_month_of_a_discharge_alive(story: Story) -> None:
+def test_no_death_within_a_month_of_a_discharge_hides_the_outcome(story: Story) -> None:
+    """Who dies within a month of a discharge dies in the readmission: the outcome came first."""
     assert story.deaths
     for who, died in story.deaths.items():
-        for stay in story.stays(who):
+        stays = story.stays(who)
+        for stay in stays:
             if stay.alive_at_end:
                 assert stay.period.end is not None
-                assert died > stay.period.end + MONTH
+                returned = any(stay.period.end < later.period.start < died for later in stays)
+                assert returned or died > stay.period.end + MONTH
             else:
                 assert stay.period.end == died
 
@@ -206,7 +209,7 @@ def test_shares_that_the_tasks_need() -> None:
     readmission = _events("readmission_30d", 1)
     share = sum(event.outcome for event in readmission) / len(readmission)
     assert 0.20 <= share <= 0.25
-    assert 1.0 <= len(readmission) / MANY <= 2.0
+    assert 2.0 <= len(readmission) / MANY <= 3.0
     diabetes = _events("diabetes_onset_1y", 1)
     assert 0.03 <= sum(event.outcome for event in diabetes) / len(diabetes) <= 0.10
 

@@ -97,8 +97,8 @@ class _Course:
         self.stays: list[int] = []
         self.returning = False
         burden = len(BURDEN.intersection(person.conditions))
-        rate = 0.21 * exp(0.40 * person.frailty + 0.22 * burden + 0.012 * (person.age_at(end) - 60))
-        self.admission_wait = _YEAR / min(rate, 1.4)
+        rate = 0.34 * exp(0.40 * person.frailty + 0.22 * burden + 0.012 * (person.age_at(end) - 60))
+        self.admission_wait = _YEAR / min(rate, 1.8)
         self.visit_wait = 175 * DAY / (1 + 0.12 * burden)
         self.emergency_wait = _YEAR / (0.3 * exp(0.3 * person.frailty))
         mortality = 0.007 * exp(0.07 * (person.age_at(end) - 65) + 0.3 * person.frailty + 0.12 * burden)

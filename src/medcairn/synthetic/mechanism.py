@@ -18,7 +18,8 @@ before the end of the data. Outcome: the next inpatient stay begins within 30 da
 
 the log-odds are the sum in :func:`readmission_risk`. A readmission is unplanned (through the emergency
 department) and comes 1 to 28.5 days after discharge; without one the next stay comes no sooner than 31 days
-after. Nobody dies within 30 days of a discharge alive, so death never hides the outcome.
+after. Nobody dies within 30 days of a discharge alive, save in the readmission itself, so death never hides
+the outcome.
 
 **Diabetes within a year** (``diabetes_onset_1y``). Index: an outpatient visit without a diabetes diagnosis
 so far, at least 365 days before the end of the data and of life. Outcome: the first diabetes diagnosis
@@ -79,16 +80,16 @@ def readmission_risk(
 ) -> float:
     """Probability of readmission within 30 days of a discharge; the module says what the terms are."""
     return logistic(
-        -2.55
-        + 0.26 * min(prior, 3)
+        -2.85
+        + 0.34 * min(prior, 3)
         + 0.74 * log(days / 4.0)
-        + 0.85 * emergency
+        + 1.00 * emergency
         + 0.10 * min(burden, 6)
-        + 0.22 * (12.0 - haemoglobin)
-        + 0.14 * (137.5 - sodium)
+        + 0.28 * (12.0 - haemoglobin)
+        + 0.17 * (137.5 - sodium)
         + 0.40 * log(creatinine)
         + 0.009 * (age - 65.0)
-        - 0.66 * support
+        - 0.40 * support
     )
 
 
