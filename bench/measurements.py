@@ -112,7 +112,7 @@ def deidentify(folder: Path, patients: int, processes: int = 1) -> Figures:
     report = stage(
         folder / "export", out, key=b"k" * 32, as_of=AS_OF, processes=processes, progress=NoProgress()
     )
-    return {"items": report.read, "bytes": _size(folder / "export")}
+    return {"items": report.resources_read, "bytes": _size(folder / "export")}
 
 
 def deidentify_two(folder: Path, patients: int) -> Figures:
@@ -134,7 +134,7 @@ def bronze(folder: Path, patients: int) -> Figures:
 
     (folder / "bronze").mkdir()
     report = build_bronze(folder / "deid1", folder / "bronze", progress=NoProgress())
-    return {"items": report.rows, "bytes": _size(folder / "deid1")}
+    return {"items": sum(report.rows.values()), "bytes": _size(folder / "deid1")}
 
 
 def loop(folder: Path, patients: int) -> Figures:
@@ -168,7 +168,7 @@ def silver(folder: Path, patients: int) -> Figures:
 
     (folder / "silver").mkdir()
     report = build_silver(folder / "bronze", folder / "silver", progress=NoProgress())
-    return {"items": report.total_rows, "bytes": _size(folder / "deid1")}
+    return {"items": sum(report.rows.values()), "bytes": _size(folder / "deid1")}
 
 
 def features(folder: Path, patients: int) -> Figures:
@@ -183,6 +183,7 @@ def features(folder: Path, patients: int) -> Figures:
         feature_set=load_feature_set("clinical_core"),
         held_out_fraction=0.25,
         tuning_fraction=0.0,
+        later_fraction=0.4,
         progress=NoProgress(),
     )
     return {"items": report.rows * report.features}

@@ -60,7 +60,8 @@ def test_two_processes_append_to_one_tree(ledger: Ledger, path: Path) -> None:
         from medcairn.audit import EventType, Ledger
         from medcairn.core.clock import RandomIds, SystemClock
         path = Path(sys.argv[1])
-        with Ledger.open(path, path.parent / "keys" / "seal.key", clock=SystemClock(), ids=RandomIds()) as ledger:
+        key = path.parent / "keys" / "seal.key"
+        with Ledger.open(path, key, clock=SystemClock(), ids=RandomIds()) as ledger:
             for number in range(40):
                 ledger.append(EventType.RUN_FINISHED, actor="pipeline", record={"number": number})
         """

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from medcairn.synthetic.server import HospitalServer
 
 from endtoend.commands import run_medcairn
 from medcairn.core.progress import NoProgress
 from medcairn.export import new_client_key, public_jwks
 from medcairn.synthetic import write_ndjson
+from medcairn.synthetic.server import HospitalServer
 
 PATIENTS = 300
 CLIENT = "endtoend"

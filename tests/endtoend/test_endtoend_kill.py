@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from endtoend.commands import NewStudy, digests, run_medcairn
+from endtoend.commands import digests, run_medcairn
+from endtoend.conftest import NewStudy
 from medcairn.audit import EventType, read_events
 from medcairn.core.errors import MedcairnError
 

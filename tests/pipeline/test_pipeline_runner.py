@@ -1,6 +1,5 @@
 """Plan and runner on a three-step study: reasons, resume, and what a crash leaves behind."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -189,6 +188,6 @@ def test_init_refuses_a_second_study_and_leaves_nothing_when_settings_are_wrong(
 
 def test_secrets_and_phi_are_private(study: Study) -> None:
     for path in ("phi", "keys"):
-        assert os.stat(study.root / path).st_mode & 0o077 == 0
+        assert (study.root / path).stat().st_mode & 0o077 == 0
     for path in ("keys/ledger.key", "keys/pseudonym.key"):
-        assert os.stat(study.root / path).st_mode & 0o777 == 0o600
+        assert (study.root / path).stat().st_mode & 0o777 == 0o600

@@ -73,10 +73,14 @@ class FeaturesSection(_Record):
 class SplitSection(_Record):
     """How subjects are divided. A subject is in exactly one split."""
 
-    held_out_fraction: float = Field(
-        default=0.25, gt=0, lt=0.9, description="Share of subjects, latest in time."
+    held_out_fraction: float = Field(default=0.3, gt=0, lt=0.9, description="Share of subjects, by a hash.")
+    tuning_fraction: float = Field(default=0.0, ge=0, lt=0.5, description="Share of subjects, by a hash.")
+    later_fraction: float = Field(
+        default=0.4,
+        gt=0,
+        lt=0.9,
+        description="Share of index dates, the latest: held-out rows come from these, training rows from the rest.",
     )
-    tuning_fraction: float = Field(default=0.0, ge=0, lt=0.5)
 
 
 class TrainingSection(_Record):

@@ -95,6 +95,7 @@ def build_gold(
     feature_set: FeatureSet,
     held_out_fraction: float,
     tuning_fraction: float,
+    later_fraction: float,
     progress: Progress,
 ) -> GoldReport:
     """Write ``features.parquet``, ``cohort.parquet``, ``feature_spec.json`` and ``flow.json``.
@@ -109,12 +110,15 @@ def build_gold(
     with open_silver(silver_dir) as silver:
         cohort = find_cohort_in(silver, task, progress)
         split = split_cohort(
-            cohort.table, held_out_fraction=held_out_fraction, tuning_fraction=tuning_fraction
+            cohort.table,
+            held_out_fraction=held_out_fraction,
+            tuning_fraction=tuning_fraction,
+            later_fraction=later_fraction,
         )
         rows = cohort.table.append_column("split", split.names).filter(pa.array(split.kept))
         _write_parquet(out_dir / _COHORT_FILE, _cohort_columns(rows))
         missing = _write_features(out_dir / _FEATURES_FILE, silver, rows, inputs, progress)
-    flow = _flow(task, cohort.flow, split.rows_after_cut)
+    flow = _flow(task, cohort.flow, split.rows_left_out)
     spec = feature_spec(task, inputs)
     write_json(out_dir / _SPEC_FILE, spec)
     write_json(out_dir / _FLOW_FILE, flow)
@@ -132,13 +136,13 @@ def build_gold(
     )
 
 
-def _flow(task: Task, flow: Flow, rows_after_cut: int) -> dict[str, JSON]:
+def _flow(task: Task, flow: Flow, rows_left_out: int) -> dict[str, JSON]:
     return {
         "task": task.name,
         "task_digest": task.digest,
         "death_in_horizon": task.death_in_horizon.value,
         **flow.as_json(),
-        "training_rows_after_cut_removed": rows_after_cut,
+        "rows_left_out_by_split": rows_left_out,
     }
 
 

@@ -28,7 +28,8 @@ features:
   set: clinical_core
 
 split:
-  held_out_fraction: 0.25     # the latest subjects, held back until validation
+  held_out_fraction: 0.3      # share of subjects, held back until validation
+  later_fraction: 0.4         # share of index dates, the latest: held-out rows come from these
 
 training:
   seed: 20260101

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import httpx
 import pyarrow.compute as pc
@@ -22,6 +23,10 @@ from medcairn.core.progress import Progress
 _TIMEOUT_SECONDS = 30.0
 _OWNER = re.compile(rb'"(?:subject|patient)":\{"reference":"Patient/([0-9a-f]+)"')
 _PATIENT = re.compile(rb'"id":"([0-9a-f]+)"')
+
+
+Row: TypeAlias = Mapping[str, Any]
+"""A row of the gold table: ``subject_id``, ``prediction_time``, and the features by name."""
 
 
 @dataclass
@@ -85,26 +90,25 @@ def send_held_out(
     return report
 
 
-def _held_out(gold: Path) -> list[Mapping[str, object]]:
+def _held_out(gold: Path) -> list[Row]:
     table = pq.read_table(gold / "features.parquet")
     held_out = table.filter(pc.equal(table["split"], "held_out")).drop_columns(["boolean_value", "split"])
-    rows: list[Mapping[str, object]] = held_out.to_pylist()
+    rows: list[Row] = held_out.to_pylist()
     return rows
 
 
-def _first_of_each_subject(rows: Sequence[Mapping[str, object]]) -> list[Mapping[str, object]]:
-    first: dict[str, Mapping[str, object]] = {}
+def _first_of_each_subject(rows: Sequence[Row]) -> list[Row]:
+    first: dict[str, Row] = {}
     for row in rows:
         first.setdefault(str(row["subject_id"]), row)
     return list(first.values())
 
 
-def _features(row: Mapping[str, object]) -> dict[str, float | None]:
+def _features(row: Row) -> dict[str, float | None]:
     features: dict[str, float | None] = {}
     for name, value in row.items():
         if name not in ("subject_id", "prediction_time"):
-            missing = not isinstance(value, float) or math.isnan(value)
-            features[name] = None if missing else float(value)  # type: ignore[arg-type]
+            features[name] = None if value is None or math.isnan(value) else value
     return features
 
 

@@ -83,7 +83,9 @@ def deid(context: StepContext) -> None:
                 hits=len(scan.hits),
             )
         draft.facts = {**report.facts(), "leak_scan": scan.facts()}
-    context.summary = f"{report.written:,} resources, {report.quarantined:,} quarantined, leak scan clean"
+    context.summary = (
+        f"{report.resources_left:,} resources, {report.resources_quarantined:,} quarantined, leak scan clean"
+    )
 
 
 def lakehouse(context: StepContext) -> None:
@@ -95,7 +97,7 @@ def lakehouse(context: StepContext) -> None:
     with context.draft("silver", "lake/silver", kind="silver", zone=Zone.DEIDENTIFIED) as draft:
         silver = lakehouse_stage.build_silver(bronze_folder, draft.folder, progress=context.progress)
         draft.facts = silver.facts()
-    context.summary = f"{bronze.rows:,} resources, {silver.total_rows:,} silver rows"
+    context.summary = f"{sum(bronze.rows.values()):,} resources, {sum(silver.rows.values()):,} silver rows"
 
 
 def features(context: StepContext) -> None:
@@ -110,6 +112,7 @@ def features(context: StepContext) -> None:
             feature_set=features_stage.load_feature_set(chosen.set),
             held_out_fraction=split.held_out_fraction,
             tuning_fraction=split.tuning_fraction,
+            later_fraction=split.later_fraction,
             progress=context.progress,
         )
         draft.facts = report.facts()
