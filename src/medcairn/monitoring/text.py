@@ -104,11 +104,11 @@ def _features(report: MonitoringReport) -> tuple[Block, ...]:
     ]
     if bars:
         blocks.append(psi_figure(bars[:_BARS], of=len(report.features)))
+    known = [c for c in ranked if c.reference_quantiles and c.current_quantiles]
     plots = tuple(
         quantile_figure(c.name, np.array(c.reference_quantiles), np.array(c.current_quantiles))
-        for c in ranked
-        if c.reference_quantiles and c.current_quantiles
-    )[:_QUANTILE_PLOTS]
+        for c in known[:_QUANTILE_PLOTS]
+    )
     blocks.extend(FigureRow(plots[i : i + 2]) for i in range(0, len(plots), 2))
     blocks.append(Table("Every feature, the most changed first", _COLUMNS, tuple(_row(c) for c in ranked)))
     return tuple(blocks)

@@ -70,7 +70,16 @@ STAGES = (
     Stage(
         4,
         "Training",
-        (Step("train", "Train candidates", ("gold",), ("model",), ("training",), ("training", "tracking")),),
+        (
+            Step(
+                "train",
+                "Train candidates",
+                ("gold",),
+                ("model", "out_of_fold"),
+                ("training",),
+                ("training", "tracking"),
+            ),
+        ),
     ),
     Stage(
         5,
@@ -121,7 +130,7 @@ STAGES = (
             Step(
                 "monitor",
                 "Compare what was served with what was trained on",
-                ("gold", "package"),
+                ("gold", "model", "out_of_fold", "package"),
                 ("monitoring",),
                 ("monitoring", "study"),
                 ("monitoring", "reports"),

@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from medcairn import packaging, registry, training, validation
 from medcairn.audit import EventType
@@ -37,10 +44,21 @@ def train(context: StepContext) -> None:
             progress=context.progress,
         )
         draft.facts = report.facts()
+    with context.draft(
+        "out_of_fold", f"models/{study.task}.out_of_fold", kind="out_of_fold", zone=Zone.DEIDENTIFIED
+    ) as draft:
+        _write_out_of_fold(context.folder("gold"), draft.folder, report.chosen.scores)
     context.record["mlflow_run_id"] = report.mlflow_run_id
     context.summary = (
         f"{report.algorithm}, AUROC {report.auroc:.3f} in cross-validation, served as {report.form}"
     )
+
+
+def _write_out_of_fold(gold: Path, folder: Path, scores: NDArray[np.float64]) -> None:
+    """The training rows' scores by models that did not see their subject; monitoring compares with these."""
+    keys = pq.read_table(gold / "features.parquet", columns=["subject_id", "prediction_time", "split"])
+    train_rows = keys.filter(pc.equal(keys["split"], "train")).drop_columns(["split"])
+    pq.write_table(train_rows.append_column("score", pa.array(scores)), folder / "scores.parquet")
 
 
 def validate(context: StepContext) -> None:

@@ -17,7 +17,6 @@ from medcairn.pipeline.runner import StepContext
 from medcairn.pipeline.serving_process import serving_process
 from medcairn.pipeline.verification import verify_study
 from medcairn.serving import Purpose, read_predictions
-from medcairn.training import portable
 
 _ENVIRONMENT = Label("loopback")
 
@@ -71,13 +70,13 @@ def monitor(context: StepContext) -> None:
 
 def _reference(context: StepContext) -> pa.Table:
     """The training rows with their out-of-fold scores: those of the fitted model would be too sure."""
+    keys = ["subject_id", "prediction_time"]
     table = pq.read_table(context.folder("gold") / "features.parquet")
     train = table.filter(pc.equal(table["split"], "train"))
-    model = context.study.root / context.study.artifacts()["model"].path
-    scores = portable.out_of_fold_scores(model)
-    if len(scores) != train.num_rows:
-        raise IntegrityError("The model was trained on other rows than the gold table holds")
-    return train.append_column("score", pa.array(scores, pa.float64()))
+    scores = pq.read_table(context.folder("out_of_fold") / "scores.parquet")
+    if not train.select(keys).equals(scores.select(keys)):
+        raise IntegrityError("The out-of-fold scores belong to other rows than the gold table holds")
+    return train.append_column("score", scores["score"])
 
 
 def audit(context: StepContext) -> None:
