@@ -70,6 +70,7 @@ def test_patient(lake: Lake) -> None:
             "extension": [
                 {"url": US_CORE + "race", "extension": [{"url": "text", "valueString": "x"}, race]},
                 {"url": US_CORE + "birthsex", "valueCode": "F"},
+                {"url": "urn:medcairn:follow-up-end", "valueDate": "2021-05-06"},
             ],
         }
     )
@@ -83,6 +84,7 @@ def test_patient(lake: Lake) -> None:
         "deceased_time": "2021-02-03T00:00:00+00:00",
         "age_90_plus": False,
         "postal_area": "021",
+        "follow_up_end": "2021-05-06T00:00:00+00:00",
     }
 
 

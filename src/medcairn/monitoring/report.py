@@ -69,13 +69,14 @@ class FeatureChange:
 
 @dataclass(frozen=True)
 class Volume:
-    """How much there was. ``rows_per_day`` counts each day from the first to the last; empty when the
+    """How much there was. Subjects are rows where they are not known. ``rows_per_day`` counts each day from the first to the last; empty when the
     window has no times."""
 
     reference_rows: int
     current_rows: int
     reference_subjects: int
     current_subjects: int
+    subjects_known: bool
     rows_per_day: tuple[int, ...]
 
     def as_json(self) -> dict[str, JSON]:
@@ -84,6 +85,7 @@ class Volume:
             "current_rows": self.current_rows,
             "reference_subjects": self.reference_subjects,
             "current_subjects": self.current_subjects,
+            "subjects_known": self.subjects_known,
             "rows_per_day": list(self.rows_per_day),
         }
 

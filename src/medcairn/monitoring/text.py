@@ -76,8 +76,9 @@ def _volume(report: MonitoringReport) -> tuple[Block, ...]:
     volume = report.volume
     rows = [
         ("Rows", f"{volume.reference_rows:,}", f"{volume.current_rows:,}"),
-        ("Subjects", f"{volume.reference_subjects:,}", f"{volume.current_subjects:,}"),
     ]
+    if volume.subjects_known:
+        rows.append(("Subjects", f"{volume.reference_subjects:,}", f"{volume.current_subjects:,}"))
     days = volume.rows_per_day
     if days:
         rows.append(("Days from first to last row", "–", f"{len(days):,}"))

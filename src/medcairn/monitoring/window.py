@@ -149,6 +149,7 @@ def _volume(reference: pa.Table, current: pa.Table, subject_column: str, time_co
         current_rows=current.num_rows,
         reference_subjects=_subjects(reference, subject_column) if known else reference.num_rows,
         current_subjects=_subjects(current, subject_column) if known else current.num_rows,
+        subjects_known=known,
         rows_per_day=_rows_per_day(current, time_column),
     )
 

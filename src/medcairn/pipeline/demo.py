@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
 import time
@@ -15,7 +16,7 @@ from medcairn.access import Meaning, People, Role
 from medcairn.audit import EventType, trace
 from medcairn.audit.trace import reaches
 from medcairn.core.canonical import JSON
-from medcairn.core.errors import IntegrityError, UsageError
+from medcairn.core.errors import GateRefused, IntegrityError, UsageError
 from medcairn.core.files import write_file
 from medcairn.core.progress import Progress
 from medcairn.core.settings import SETTINGS_FILE, BulkSource
@@ -59,6 +60,9 @@ deid:
   as_of: {as_of}
 features:
   task: {task}
+split:
+  held_out_fraction: 0.4
+  later_fraction: 0.5
 validation:
   criteria: {task}
   auroc_ceiling: {ceiling}
@@ -125,6 +129,12 @@ def run_demo(
         told(f"FHIR server with Bulk Data export on {server.base_url}")
         _run(summary, study, steps_until("validate"), progress, heard)
     summary.validation = summary_of_validation(study)
+    if summary.validation.get("verdict") != "passed":
+        raise GateRefused(
+            "The candidate did not meet its acceptance criteria, so nobody signs it",
+            hint="Read why in the report",
+            report=study.root / "reports" / "validation" / "report.pdf",
+        )
     with _phase(summary, "sign"):
         _sign(study, told)
     _run(summary, study, [step_named("package"), step_named("deploy")], progress, heard)
@@ -171,6 +181,9 @@ def _study(summary: DemoSummary, base_url: str, key: bytes) -> Study:
         ceiling="null" if summary.best_auroc is None else summary.best_auroc,
     )
     study = init_study(root, text)
+    # From the seed, so that everyone sees the same figures. Real studies keep the random key of `init`.
+    pseudonym_key = hashlib.sha256(f"medcairn demo {SEED}".encode()).hexdigest()
+    write_file(root / "keys" / "pseudonym.key", pseudonym_key.encode() + b"\n", private=True)
     write_file(root / "keys" / "client.jwk", key, private=True)
     return study
 

@@ -63,7 +63,7 @@ SILVER_TABLES: Mapping[str, SilverTable] = {
             "patient",
             _schema(
                 "subject_id:s gender:s birth_year:i birth_sex:s race:s ethnicity:s deceased_time:t"
-                " age_90_plus:b postal_area:s"
+                " age_90_plus:b postal_area:s follow_up_end:t"
             ),
             {"view": "patient"},
             ("subject_id",),
