@@ -4,14 +4,14 @@ import math
 
 import pytest
 
-from medcairn.core.canonical import canonical_json
+from medcairn.core.canonical import JSON, canonical_json
 from medcairn.core.digests import Digest, digest_bytes, digest_json
 from medcairn.core.errors import DataError
 from medcairn.core.labels import Label
 
 
 def test_example_of_section_3_2_2() -> None:
-    value = {
+    value: dict[str, JSON] = {
         "numbers": [333333333.33333329, 1e30, 4.50, 2e-3, 0.000000000000000000000000001],
         "string": "€$\u000f\u000aA'\u0042\u0022\u005c\\\"/",
         "literals": [None, True, False],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import pickle
 from datetime import date
 from pathlib import Path
 
@@ -11,9 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medcairn.core.errors import UsageError
+from medcairn.core.errors import DataError, UsageError
+from medcairn.core.labels import Label
 from medcairn.deid import deidentify, new_key, read_key, safe_harbor, source
 from medcairn.deid.keys import Pseudonyms, key_id
+from medcairn.deid.workers import Failed
 
 from .clinic import AS_OF, KEY, Clinic, observation, patient
 
@@ -115,6 +118,19 @@ def test_folders_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
         with pytest.raises(UsageError):
             deidentify(folder, tmp_path / "out", key=KEY, as_of=AS_OF)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_link_to_nowhere_is_not_passed_over(clinic: Clinic) -> None:
+    (clinic.add(patient()).source / "Observation.ndjson").symlink_to("absent")
+    with pytest.raises(DataError):
+        clinic.release()
+
+
+def test_an_error_of_ours_survives_the_way_out_of_a_worker() -> None:
+    error = DataError("A source file cannot be read", hint="h", file=Path("x"), line=Label("1"))
+    travelled = pickle.loads(pickle.dumps(Failed(error))).error()  # noqa: S301 (our own bytes)
+    assert type(travelled) is DataError
+    assert (travelled.message, travelled.hint, travelled.fields) == (error.message, error.hint, error.fields)
 
 
 def test_the_source_is_never_written_over(clinic: Clinic) -> None:

@@ -11,10 +11,9 @@ from playwright.sync_api import Browser, sync_playwright
 
 from medcairn.monitoring import monitor
 from medcairn.validation import load_criteria, validate
-
-from ..monitoring.windows import ABOUT as MONITORING_ABOUT
-from ..monitoring.windows import column, table
-from ..validation.gold_tables import ABOUT, LogisticScorer, write_gold
+from monitoring.windows import ABOUT as MONITORING_ABOUT
+from monitoring.windows import column, table
+from validation.gold_tables import ABOUT, LogisticScorer, write_gold
 
 CHROMIUM = Path("/usr/bin/chromium")
 

@@ -60,11 +60,8 @@ def _tell_summary(summary: DemoSummary) -> None:
     say(f"  {_performance(summary)}")
     say(f"  {_criteria(summary.validation)}")
     traffic = summary.traffic
-    say(
-        f"  Served {traffic.vectors:,} held-out rows and {traffic.bundles} FHIR Bundles, "
-        f"p50 {traffic.percentile(0.5):.1f} ms, p99 {traffic.percentile(0.99):.1f} ms; "
-        f"Bundle and table differ by at most {traffic.largest_difference:.1g}"
-    )
+    say(f"  Served {_latency(traffic.vectors_ms)} as feature rows and {_latency(traffic.bundles_ms)} as FHIR")
+    say(f"  Bundles; a Bundle's probability and its row's differ by at most {traffic.largest_difference:.1g}")
     say(
         f"  Trail: {summary.tree_size:,} ledger entries, {summary.findings} findings; prediction "
         f"{summary.traced_prediction[:8]} traced to the export over {summary.trace_events} entries"
@@ -93,12 +90,19 @@ def _tell_summary(summary: DemoSummary) -> None:
     note("The signatures were made by demonstration people, and no patient in this study is real.")
 
 
+def _latency(latencies: list[float]) -> str:
+    from medcairn.pipeline.traffic import percentile
+
+    half, most = percentile(latencies, 0.5), percentile(latencies, 0.99)
+    return f"{len(latencies):,} (p50 {half:.1f} ms, p99 {most:.1f} ms)"
+
+
 def _performance(summary: DemoSummary) -> str:
     metrics = summary.validation.get("metrics")
     auroc = metrics.get("auroc") if isinstance(metrics, Mapping) else None
     if not isinstance(auroc, Mapping) or "value" not in auroc:
         return "AUROC could not be computed"
-    reach = "" if summary.best_auroc is None else f"; the best reachable is {summary.best_auroc:.3f}"
+    reach = "" if summary.best_auroc is None else f"; the best reachable on them is {summary.best_auroc:.3f}"
     return (
         f"AUROC {_number(auroc['value']):.3f} on held-out subjects (95% interval "
         f"{_number(auroc['low']):.3f} to {_number(auroc['high']):.3f}){reach}"

@@ -79,7 +79,7 @@ class SplitSection(_Record):
         default=0.4,
         gt=0,
         lt=0.9,
-        description="Share of index dates, the latest: held-out rows come from these, training rows from the rest.",
+        description="Share of index dates, the latest: for held-out rows; the rest are for training.",
     )
 
 

@@ -4,13 +4,14 @@
 identifiers. See ``README.md`` here for what is read, written and refused.
 """
 
-from medcairn.deid.keys import new_key, read_key
+from medcairn.deid.keys import Pseudonyms, new_key, read_key
 from medcairn.deid.leaks import LeakClass, LeakHit, ScanReport, scan
 from medcairn.deid.policy import Policy, safe_harbor
 from medcairn.deid.report import DeidReport
 from medcairn.deid.stage import MODES, QUARANTINE, deidentify
 
 __all__ = [
+    "Pseudonyms",
     "MODES",
     "QUARANTINE",
     "DeidReport",

@@ -56,7 +56,8 @@ def find_source(folder: Path, resource_types: frozenset[str]) -> Source:
     A file counts when its name is that of an R4 resource type, alone or followed by a number; a name is
     part of the output, so no other name may reach it.
 
-    Raises :class:`UsageError` when the folder is missing, holds no such file, or holds compressed ones.
+    Raises :class:`UsageError` when the folder is missing, holds no such file, or holds compressed ones;
+    :class:`DataError` when such a name is no file.
     """
     if not folder.is_dir():
         raise UsageError("There is no such folder to de-identify", folder=folder)
@@ -70,9 +71,11 @@ def find_source(folder: Path, resource_types: frozenset[str]) -> Source:
                 hint="Land it first: medcairn export takes a folder of files",
                 folder=folder,
             )
-        if not name.endswith(".ndjson") or not path.is_file():
+        if not name.endswith(".ndjson"):
             continue
         resource_type = _type_of(name)
+        if resource_type in resource_types and not path.is_file():
+            raise DataError("A source file is no file, or a link to nowhere", file=path)
         if resource_type in resource_types:
             files.append(SourceFile(path, resource_type, path.stat().st_size))
         else:

@@ -16,7 +16,6 @@ class Reason(StrEnum):
     NO_ID = "no_id"
     MODIFIER_EXTENSION = "modifier_extension"
     IMPLICIT_RULES = "implicit_rules"
-    VALUE_NOT_ALLOWED = "value_not_allowed"
 
 
 class Loss(StrEnum):

@@ -69,8 +69,10 @@ class FeatureChange:
 
 @dataclass(frozen=True)
 class Volume:
-    """How much there was. Subjects are rows where they are not known. ``rows_per_day`` counts each day from the first to the last; empty when the
-    window has no times."""
+    """How much there was. Subjects are rows where they are not known.
+
+    ``rows_per_day`` counts each day from the first to the last; empty when the window has no times.
+    """
 
     reference_rows: int
     current_rows: int

@@ -34,25 +34,31 @@ class TrafficReport:
     """What was sent and how it went. ``largest_difference`` compares each FHIR Bundle's probability with
     that of the same row of the gold table; latencies are in milliseconds."""
 
-    vectors: int = 0
-    bundles: int = 0
+    vectors_ms: list[float] = field(default_factory=list)
+    bundles_ms: list[float] = field(default_factory=list)
     largest_difference: float = 0.0
     prediction_ids: list[str] = field(default_factory=list)
-    latencies_ms: list[float] = field(default_factory=list)
 
     def as_json(self) -> dict[str, JSON]:
         return {
-            "vectors": self.vectors,
-            "bundles": self.bundles,
+            "vectors": _latency(self.vectors_ms),
+            "bundles": _latency(self.bundles_ms),
             "largest_difference": self.largest_difference,
-            "p50_ms": self.percentile(0.5),
-            "p99_ms": self.percentile(0.99),
         }
 
-    def percentile(self, share: float) -> float:
-        """The latency below which ``share`` of the requests stayed, by nearest rank; 0 without requests."""
-        ordered = sorted(self.latencies_ms)
-        return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else 0.0
+
+def percentile(latencies: Sequence[float], share: float) -> float:
+    """The latency below which ``share`` of the requests stayed, by nearest rank; 0 without requests."""
+    ordered = sorted(latencies)
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else 0.0
+
+
+def _latency(latencies: Sequence[float]) -> dict[str, JSON]:
+    return {
+        "requests": len(latencies),
+        "p50_ms": percentile(latencies, 0.5),
+        "p99_ms": percentile(latencies, 0.99),
+    }
 
 
 def send_held_out(
@@ -71,9 +77,8 @@ def send_held_out(
     known: dict[tuple[str, str], float] = {}
     with httpx.Client(base_url=base_url, timeout=_TIMEOUT_SECONDS) as client:
         for row in rows:
-            probability = _predict(client, {"features": _features(row)}, report)
+            probability = _predict(client, {"features": _features(row)}, report, report.vectors_ms)
             known[str(row["subject_id"]), instant(row["prediction_time"])] = probability
-            report.vectors += 1
             progress.advance(1)
         for row in chosen:
             moment = instant(row["prediction_time"])
@@ -82,10 +87,10 @@ def send_held_out(
                 "type": "collection",
                 "entry": records[str(row["subject_id"])],
             }
-            probability = _predict(client, {"bundle": bundle, "prediction_time": moment}, report)
+            body = {"bundle": bundle, "prediction_time": moment}
+            probability = _predict(client, body, report, report.bundles_ms)
             difference = abs(probability - known[str(row["subject_id"]), moment])
             report.largest_difference = max(report.largest_difference, difference)
-            report.bundles += 1
             progress.advance(1)
     return report
 
@@ -130,7 +135,9 @@ def _owned_lines(folder: Path) -> Iterator[tuple[str, bytes]]:
                     yield match[1].decode(), line
 
 
-def _predict(client: httpx.Client, body: dict[str, object], report: TrafficReport) -> float:
+def _predict(
+    client: httpx.Client, body: Mapping[str, object], report: TrafficReport, latencies: list[float]
+) -> float:
     began = time.perf_counter()
     answer: httpx.Response | None = None
     try:
@@ -140,10 +147,10 @@ def _predict(client: httpx.Client, body: dict[str, object], report: TrafficRepor
     if answer is None or answer.status_code != httpx.codes.OK:
         status = 0 if answer is None else answer.status_code
         raise ExternalError("The service did not answer a prediction", hint="See its log", status=status)
-    report.latencies_ms.append(1000 * (time.perf_counter() - began))
+    latencies.append(1000 * (time.perf_counter() - began))
     prediction = answer.json()
     report.prediction_ids.append(str(prediction["prediction_id"]))
     return float(prediction["probability"])
 
 
-__all__ = ["TrafficReport", "send_held_out"]
+__all__ = ["TrafficReport", "percentile", "send_held_out"]
