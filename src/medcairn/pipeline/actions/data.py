@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from medcairn import deid as deid_stage
@@ -77,6 +78,7 @@ def deid(context: StepContext) -> None:
         scan = deid_stage.scan(source, draft.folder, progress=context.progress)
         if scan.hits:
             write_json(hits_file, scan.as_json())
+            shutil.rmtree(draft.folder)  # what leaks must not lie in the de-identified zone
             raise LeakFound(
                 "The leak scan found identifiers of the source in the de-identified output",
                 hint="Nothing was released; phi/leak-scan.json names the file, line and element of each",
