@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from medcairn.audit.events import Event, EventType, StoredEvent
@@ -49,14 +49,14 @@ def trace(events: Iterable[StoredEvent], identifier: str) -> Trace:
     id or a model version. Raises :class:`UsageError` when nothing in the ledger has it.
     """
     history = list(events)
-    makers: dict[str, list[StoredEvent]] = {}
+    origins: dict[str, list[StoredEvent]] = {}
     for stored in history:
-        for ref in stored.event.outputs:
-            makers.setdefault(ref.digest, []).append(stored)
+        for digest in _originates(stored.event):
+            origins.setdefault(digest, []).append(stored)
     for stored in reversed(history):
         artifact = _named(stored.event, identifier)
         if artifact is not None or identifier in _ids(stored.event):
-            return _trace(stored, artifact, makers)
+            return _trace(stored, artifact, origins)
     raise UsageError(
         "Nothing in the ledger has this id", hint="`medcairn audit show` lists the events with their ids"
     )
@@ -73,12 +73,25 @@ def _named(event: Event, identifier: str) -> ArtifactRef | None:
     return next((ref for ref in event.outputs if ref.digest.hex.startswith(prefix)), None)
 
 
-def _trace(stored: StoredEvent, artifact: ArtifactRef | None, makers: dict[str, list[StoredEvent]]) -> Trace:
-    sources = []
-    for ref in stored.event.inputs:
-        earlier = [maker for maker in makers.get(ref.digest, []) if maker.index < stored.index]
-        if earlier:
-            sources.append(_trace(earlier[-1], ref, makers))
+def _originates(event: Event) -> Iterator[str]:
+    """The digests that this event is the origin of: what it made, or the record that it signed."""
+    for ref in event.outputs:
+        yield ref.digest
+    signature = event.record.get("signature")
+    if event.type is EventType.RECORD_SIGNED and isinstance(signature, Mapping):
+        yield str(signature["record"])
+
+
+def _trace(
+    stored: StoredEvent, artifact: ArtifactRef | None, origins: Mapping[str, list[StoredEvent]]
+) -> Trace:
+    def before(digest: str) -> list[StoredEvent]:
+        return [origin for origin in origins.get(digest, []) if origin.index < stored.index]
+
+    sources = [_trace(made[-1], ref, origins) for ref in stored.event.inputs if (made := before(ref.digest))]
+    # Every signature over what was approved is a source, not only the last.
+    signed = before(str(stored.event.record.get("approval_digest", "")))
+    sources += [Trace(signature.index, signature.event, None, ()) for signature in signed]
     return Trace(stored.index, stored.event, artifact, tuple(sources))
 
 

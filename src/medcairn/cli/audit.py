@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +15,7 @@ from medcairn.core.errors import IntegrityError
 if TYPE_CHECKING:
     from rich.tree import Tree
 
-    from medcairn.audit import Trace
+    from medcairn.audit import Event, Trace
 
 commands = typer.Typer(no_args_is_help=True, help="Verify, trace and show the audit trail.")
 
@@ -110,13 +111,21 @@ def show(
         )
 
 
+def _summary(event: Event) -> str:
+    """What a step said of itself, or who signed what."""
+    signature = event.record.get("signature")
+    if isinstance(signature, Mapping):
+        return f"{signature['meaning']} by {signature['printed_name']}"
+    return str(event.record.get("summary", ""))
+
+
 def _tree(origin: Trace, seen: set[int]) -> Tree:
     from rich.tree import Tree
 
     event = origin.event
     name = f"{origin.artifact.name} {origin.artifact.digest.short}" if origin.artifact else event.type.value
     place = f"entry {origin.index}, {event.recorded_at[:19]}Z, {event.actor}"
-    summary = str(event.record.get("summary", "")) if event.stage else ""
+    summary = _summary(event)
     tree = Tree(f"[bold]{name}[/bold]  ({event.stage or event.type.value}; {place})  {summary}".rstrip())
     if origin.index in seen:
         if origin.sources:

@@ -132,6 +132,7 @@ def package(context: StepContext) -> None:
         raise
     record_state(context, LifecycleState.APPROVED)
     context.record["registry_version"] = _register(context, report.digest)
+    context.record["approval_digest"] = record.digest
     context.record["model_version"] = f"{record.name}/{record.version}"
     context.summary = f"{record.name} version {record.version}, {report.signatures} signatures"
 
