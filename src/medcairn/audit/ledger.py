@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import queue
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -20,8 +18,7 @@ from medcairn.core.canonical import JSON, canonical_json
 from medcairn.core.clock import Clock, Ids, instant
 from medcairn.core.errors import IntegrityError
 from medcairn.core.files import sync_folder
-
-_LARGEST_COMMIT = 512
+from medcairn.core.group_commit import GroupCommit
 
 
 @dataclass(frozen=True)
@@ -42,7 +39,6 @@ class _Request:
     inputs: tuple[ArtifactRef, ...]
     outputs: tuple[ArtifactRef, ...]
     record: Mapping[str, JSON]
-    done: Future[Appended]
 
 
 class Ledger:
@@ -59,10 +55,8 @@ class Ledger:
             raise IntegrityError("The seal key is not the one that this ledger was made with")
         self._witness = witness_file(path)
         self._key, self._clock, self._ids = key, clock, ids
-        self._queue: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
-        self._writer: threading.Thread | None = None
-        self._closed = False
+        self._writes = GroupCommit(self._commit, name="ledger-writer")
 
     @classmethod
     def open(cls, path: Path, seal_key: Path, *, clock: Clock, ids: Ids) -> Self:
@@ -94,18 +88,10 @@ class Ledger:
 
         Raises :class:`~medcairn.core.errors.StorageError` when it could not be written.
         """
-        request = _Request(
-            event_type, actor, run_id, stage, tuple(inputs), tuple(outputs), dict(record or {}), Future()
-        )
-        canonical_json(request.record)  # refuse here, not in the writer, what cannot be recorded
-        with self._lock:
-            if self._closed:
-                raise IntegrityError("The ledger is closed")
-            if self._writer is None:
-                self._writer = threading.Thread(target=self._write, name="ledger-writer", daemon=True)
-                self._writer.start()
-            self._queue.put(request)
-        return request.done.result()
+        facts = dict(record or {})
+        canonical_json(facts)  # refuse here, not in the writer, what cannot be recorded
+        request = _Request(event_type, actor, run_id, stage, tuple(inputs), tuple(outputs), facts)
+        return self._writes.submit(request)
 
     def events(self, *types: EventType) -> Iterator[StoredEvent]:
         """Events in order; only those of ``types`` when given. Sees what was committed when it began."""
@@ -130,13 +116,7 @@ class Ledger:
 
     def close(self) -> None:
         """Finish what waits and close the file."""
-        with self._lock:
-            if self._closed:
-                return
-            self._closed = True
-            self._queue.put(None)
-        if self._writer is not None:
-            self._writer.join()
+        self._writes.close()
         self._store.close()
 
     def __enter__(self) -> Self:
@@ -147,32 +127,12 @@ class Ledger:
     ) -> None:
         self.close()
 
-    def _write(self) -> None:
-        """The writer thread: takes what waits, commits it at once, tells the callers."""
-        while (first := self._queue.get()) is not None:
-            batch, last = [first], False
-            while len(batch) < _LARGEST_COMMIT and not self._queue.empty():
-                request = self._queue.get()
-                if request is None:
-                    last = True
-                    break
-                batch.append(request)
-            self._commit(batch)
-            if last:
-                return
-
-    def _commit(self, batch: list[_Request]) -> None:
-        try:
-            with self._lock, self._store.transaction():
-                position = self._store.size()
-                events = [self._event(request) for request in batch]
-                hashes = self._store.append([(e.type.value, e.as_leaf()) for e in events], position)
-        except BaseException as failure:  # noqa: BLE001 - every caller must hear of it, whatever it is
-            for request in batch:
-                request.done.set_exception(failure)
-            return
-        for offset, request in enumerate(batch):
-            request.done.set_result(Appended(position + offset, hashes[offset], events[offset]))
+    def _commit(self, batch: Sequence[_Request]) -> list[Appended]:
+        with self._lock, self._store.transaction():
+            position = self._store.size()
+            events = [self._event(request) for request in batch]
+            hashes = self._store.append([(e.type.value, e.as_leaf()) for e in events], position)
+        return [Appended(position + n, hashes[n], event) for n, event in enumerate(events)]
 
     def _event(self, request: _Request) -> Event:
         return Event(

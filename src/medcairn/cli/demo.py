@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -83,11 +85,17 @@ def _tell_summary(summary: DemoSummary) -> None:
     say(f"  {study / 'packages' / 'readmission_30d' / 'model-card.html'}")
     say()
     say("Try next")
-    say(f"  medcairn status --study {study}")
-    say(f"  medcairn audit trace {summary.traced_prediction} --study {study}")
-    say(f"  medcairn audit verify --study {study}")
-    say(f"  medcairn serve {study / 'packages' / 'readmission_30d'} --study {study}")
+    program = _program()
+    say(f"  {program} status --study {study}")
+    say(f"  {program} audit trace {summary.traced_prediction} --study {study}")
+    say(f"  {program} audit verify --study {study}")
+    say(f"  {program} serve {study / 'packages' / 'readmission_30d'} --study {study}")
     note("The signatures were made by demonstration people, and no patient in this study is real.")
+
+
+def _program() -> str:
+    """How this command can be called again: by its name, or by the path under which it was called."""
+    return "medcairn" if shutil.which("medcairn") else sys.argv[0]
 
 
 def _latency(latencies: list[float]) -> str:

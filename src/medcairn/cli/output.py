@@ -36,21 +36,33 @@ def print_json(value: Mapping[str, JSON]) -> None:
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
+def amount(done: int, total: int | None, unit: str) -> str:
+    """How much is done, of how much: ``1,200/3,000 rows``; bytes as MB."""
+    scale, name = (1_000_000, "MB") if unit == "bytes" else (1, unit)
+    of = f"/{total // scale:,}" if total is not None else ""
+    return f"{done // scale:,}{of} {name}".rstrip()
+
+
 class BarProgress:
     """A progress bar on a terminal."""
 
     def __init__(self, bars: RichProgress) -> None:
         self._bars = bars
         self._task: TaskID | None = None
+        self._total: int | None = None
+        self._unit, self._done = "", 0
 
     def begin(self, what: str, total: int | None = None, unit: str = "") -> None:
         if self._task is not None:
             self._bars.remove_task(self._task)
-        self._task = self._bars.add_task(what, total=total, unit=unit)
+        self._total, self._unit, self._done = total, unit, 0
+        self._task = self._bars.add_task(what, total=total, amount=amount(0, total, unit))
 
     def advance(self, done: int) -> None:
         if self._task is not None:
-            self._bars.advance(self._task, done)
+            self._done += done
+            shown = amount(self._done, self._total, self._unit)
+            self._bars.update(self._task, completed=self._done, amount=shown)
 
 
 class LineProgress:
@@ -63,13 +75,13 @@ class LineProgress:
 
     def begin(self, what: str, total: int | None = None, unit: str = "") -> None:
         self._what, self._unit, self._done, self._shown = what, unit, 0, time.monotonic()
-        note(f"  {what}" + (f" ({total:,} {unit})" if total else ""))
+        note(f"  {what}" + (f" ({amount(total, None, unit)})" if total else ""))
 
     def advance(self, done: int) -> None:
         self._done += done
         if time.monotonic() - self._shown > self._EVERY_SECONDS:
             self._shown = time.monotonic()
-            note(f"  {self._what}: {self._done:,} {self._unit}")
+            note(f"  {self._what}: {amount(self._done, None, self._unit)}")
 
 
 @contextmanager
@@ -79,15 +91,14 @@ def progress(quiet: bool = False) -> Iterator[Progress]:
         yield NoProgress()
     elif sys.stderr.isatty():
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
         from rich.progress import Progress as Bars
 
         columns = (
             SpinnerColumn(),
             TextColumn("{task.description}"),
             BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[unit]}"),
+            TextColumn("{task.fields[amount]}"),
             TimeElapsedColumn(),
         )
         with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
@@ -96,4 +107,4 @@ def progress(quiet: bool = False) -> Iterator[Progress]:
         yield LineProgress()
 
 
-__all__ = ["BarProgress", "JsonFlag", "LineProgress", "note", "print_json", "progress", "say"]
+__all__ = ["BarProgress", "JsonFlag", "LineProgress", "amount", "note", "print_json", "progress", "say"]

@@ -9,11 +9,8 @@ that nobody was told.
 from __future__ import annotations
 
 import os
-import queue
 import sqlite3
-import threading
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,11 +20,11 @@ from typing import Protocol, Self
 from medcairn.audit import EventType
 from medcairn.core.artifacts import ArtifactRef
 from medcairn.core.canonical import JSON
-from medcairn.core.errors import ExternalError, StorageError
+from medcairn.core.errors import StorageError
 from medcairn.core.files import private_folder, storage_errors
+from medcairn.core.group_commit import GroupCommit
 from medcairn.serving.predictions import Prediction, record_digest
 
-_LARGEST_COMMIT = 512
 _BUSY_SECONDS = 30.0
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS prediction ("
@@ -78,7 +75,6 @@ class PredictionRecorder(Protocol):
 class _Write:
     statement: str
     values: tuple[str | bytes, ...]
-    done: Future[None]
 
 
 class SqlitePredictionRecorder:
@@ -94,18 +90,15 @@ class SqlitePredictionRecorder:
         self._path, self._sink = path, sink
         self._actor = f"service:{service}"
         self._inputs = (package,) if package else ()
-        self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
-        self._closing = threading.Lock()
-        self._closed = False
         _create(path)
-        self._writer = threading.Thread(target=self._write, name="prediction-writer", daemon=True)
-        self._writer.start()
+        self._database: sqlite3.Connection | None = None
+        self._writes = GroupCommit(self._commit, name="prediction-writer")
 
     def record(self, prediction: Prediction) -> None:
         """Commit the record, then append the event. Raises :class:`ExternalError` when either fails."""
         data = prediction.as_record()
         digest = record_digest(data)
-        self._submit(_INSERT, (str(prediction.id), data, str(digest)))
+        self._writes.submit(_Write(_INSERT, (str(prediction.id), data, str(digest))))
         self._sink.append(
             EventType.PREDICTION_MADE,
             actor=self._actor,
@@ -120,16 +113,14 @@ class SqlitePredictionRecorder:
 
     def check_ready(self) -> None:
         """Commit a heartbeat: a full disk shows here too."""
-        self._submit(_BEAT, (bytes(_ROOM_BYTES),))
+        self._writes.submit(_Write(_BEAT, (bytes(_ROOM_BYTES),)))
 
     def close(self) -> None:
         """Commit what waits and close the file. The ledger stays open; it is the caller's."""
-        with self._closing:
-            if self._closed:
-                return
-            self._closed = True
-            self._queue.put(None)
-        self._writer.join()
+        self._writes.close()
+        if self._database is not None:
+            self._database.close()
+            self._database = None
 
     def __enter__(self) -> Self:
         return self
@@ -139,54 +130,24 @@ class SqlitePredictionRecorder:
     ) -> None:
         self.close()
 
-    def _submit(self, statement: str, values: tuple[str | bytes, ...]) -> None:
-        write = _Write(statement, values, Future())
-        with self._closing:
-            if self._closed:
-                raise ExternalError("The record of predictions is closed")
-            self._queue.put(write)
-        write.done.result()
-
-    def _write(self) -> None:
-        """The writer thread: takes what waits, commits it at once, tells the callers."""
-        database: sqlite3.Connection | None = None
-        while (first := self._queue.get()) is not None:
-            batch, last = [first], False
-            while len(batch) < _LARGEST_COMMIT and not self._queue.empty():
-                write = self._queue.get()
-                if write is None:
-                    last = True
-                    break
-                batch.append(write)
-            database = self._commit(database, batch)
-            if last:
-                break
-        if database is not None:
-            database.close()
-
-    def _commit(self, database: sqlite3.Connection | None, batch: list[_Write]) -> sqlite3.Connection | None:
-        """Commit ``batch``; returns the connection to go on with, None when it must be opened anew."""
-        kind = ""
+    def _commit(self, batch: Sequence[_Write]) -> list[None]:
+        """Commit ``batch``; after a failure the file is opened anew for the next one."""
+        failed = False
         try:
-            database = database or _connect(self._path)
-            database.execute("BEGIN IMMEDIATE")
+            self._database = self._database or _connect(self._path)
+            self._database.execute("BEGIN IMMEDIATE")
             for write in batch:
-                database.execute(write.statement, write.values)
-            database.execute("COMMIT")
-        except Exception as failure:  # noqa: BLE001 - every caller must hear of it, whatever it is
-            kind = type(failure).__name__
-        if not kind:
-            for write in batch:
-                write.done.set_result(None)
-            return database
-        if database is not None:
+                self._database.execute(write.statement, write.values)
+            self._database.execute("COMMIT")
+        except (sqlite3.Error, OSError):
+            failed = True
+        if not failed:
+            return [None] * len(batch)
+        if self._database is not None:
             with suppress(sqlite3.Error):
-                database.close()
-        for write in batch:
-            write.done.set_exception(
-                StorageError("A prediction could not be recorded", hint="Look at the disk's free space")
-            )
-        return None
+                self._database.close()
+            self._database = None
+        raise StorageError("A prediction could not be recorded", hint="Look at the disk's free space")
 
 
 def _create(path: Path) -> None:
