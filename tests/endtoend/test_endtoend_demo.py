@@ -10,6 +10,8 @@ import pytest
 
 from endtoend.commands import run_medcairn
 from medcairn.pipeline.stages import STEP_NAMES
+from medcairn.pipeline.study import Study
+from medcairn.tracking import open_client
 
 PATIENTS = 500
 """Few enough to be quick, and enough for the criteria to be met with the demonstration's seed."""
@@ -55,6 +57,17 @@ def test_the_traced_prediction_leads_to_the_export_and_two_signatures(
     for stage in ("package", "validate", "train", "features", "lakehouse", "deid", "export"):
         assert f"({stage};" in shown
     assert shown.count("approved by Demo") == 2
+
+
+def test_the_model_moved_state_by_state_and_the_registry_followed(demo: tuple[Path, dict[str, Any]]) -> None:
+    study, _ = demo
+    shown = run_medcairn("audit", "show", "--study", study, "--type", "model.transitioned", "--json")
+    states = [entry["record"]["state"] for entry in json.loads(shown.out)["entries"]]
+    assert states == ["candidate", "validated", "approved", "shadow"]
+    client = open_client(Study.open(study).tracking_uri)
+    version = client.get_model_version_by_alias("demo.readmission_30d", "shadow")
+    package = json.loads((study / "deployments/readmission_30d/deployment.json").read_bytes())
+    assert version.tags["medcairn.package_digest"] == package["package_digest"]
 
 
 def test_the_demonstration_goes_on_where_it_stopped(demo: tuple[Path, dict[str, Any]]) -> None:

@@ -30,7 +30,6 @@ class EventType(StrEnum):
     RECORD_SIGNED = "record.signed"
     SIGNING_REFUSED = "signing.refused"
     MODEL_TRANSITIONED = "model.transitioned"
-    MODEL_DEPLOYED = "model.deployed"
     PREDICTION_MADE = "prediction.made"
     TRAIL_VERIFIED = "trail.verified"
 

@@ -130,24 +130,28 @@ def package(context: StepContext) -> None:
             EventType.GATE_REFUSED, actor="pipeline", run_id=context.run_id, stage="package", record=refused
         )
         raise
-    record_state(context, LifecycleState.APPROVED)
-    context.record["registry_version"] = _register(context, report.digest)
+    reach_state(context, LifecycleState.APPROVED, package=report.digest)
     context.record["approval_digest"] = record.digest
     context.record["model_version"] = f"{record.name}/{record.version}"
     context.summary = f"{record.name} version {record.version}, {report.signatures} signatures"
 
 
-def _register(context: StepContext, package_digest: Digest) -> int:
-    """Tell MLflow's registry, which follows the ledger and never leads."""
+def reach_state(context: StepContext, state: LifecycleState, *, package: Digest) -> None:
+    """Record that the packaged model reached ``state``, and let MLflow's registry follow; it never leads.
+
+    Raises :class:`GateRefused` when the state may not follow the present one.
+    """
+    record_state(context, state)
     study = context.study
     trained = study.events(EventType.STAGE_FINISHED)
     run_id = next(str(s.event.record["mlflow_run_id"]) for s in reversed(trained) if s.event.stage == "train")
-    tags = {"medcairn.package_digest": package_digest, "medcairn.study": study.settings.study.name}
+    model = study.root / study.artifacts()["model"].path
+    tags = {"medcairn.package_digest": package, "medcairn.study": study.settings.study.name}
     version = registry.register_model(
-        study.tracking_uri, study.model_name, model_dir=context.folder("model"), run_id=run_id, tags=tags
+        study.tracking_uri, study.model_name, model_dir=model, run_id=run_id, tags=tags
     )
-    registry.follow(study.tracking_uri, study.model_name, version, LifecycleState.APPROVED)
-    return version
+    registry.follow(study.tracking_uri, study.model_name, version, state)
+    context.record["registry_version"] = version
 
 
 def record_state(context: StepContext, state: LifecycleState) -> None:

@@ -12,10 +12,11 @@ from medcairn.core.artifacts import Zone
 from medcairn.core.canonical import JSON
 from medcairn.core.errors import GateRefused, IntegrityError, UsageError
 from medcairn.core.labels import Label
-from medcairn.pipeline.actions.model import report_about
+from medcairn.pipeline.actions.model import reach_state, report_about
 from medcairn.pipeline.runner import StepContext
 from medcairn.pipeline.serving_process import serving_process
 from medcairn.pipeline.verification import verify_study
+from medcairn.registry import LifecycleState
 from medcairn.serving import Purpose, read_predictions
 
 _ENVIRONMENT = Label("loopback")
@@ -35,8 +36,7 @@ def deploy(context: StepContext) -> None:
     with context.draft("deployment", final, kind="deployment", zone=Zone.AGGREGATE) as draft:
         report = deployment.deploy(folder, draft.folder, environment=_ENVIRONMENT, clock=study.clock)
         draft.facts = report.facts()
-    record: dict[str, JSON] = {**report.facts(), "model": report.name}
-    context.ledger.append(EventType.MODEL_DEPLOYED, actor="pipeline", run_id=context.run_id, record=record)
+    reach_state(context, LifecycleState.SHADOW, package=opened.digest)
     context.summary = f"smoke test passed on {smoke.vectors} vectors; state {report.state.value}"
 
 
