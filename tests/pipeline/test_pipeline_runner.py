@@ -123,6 +123,15 @@ def test_a_failure_is_recorded_without_text_and_the_earlier_steps_stay(study: St
     assert reasons(study) == [Reason.CURRENT, Reason.NEVER_RUN, Reason.EACH_TIME]
 
 
+def test_of_an_unexpected_failure_only_the_kind_is_recorded(study: Study) -> None:
+    def fails(context: StepContext) -> None:
+        raise ValueError("CANARY")
+
+    with pytest.raises(ValueError, match="CANARY"):
+        run(study, {**ACTIONS, "first": fails})
+    assert study.events(EventType.STAGE_FAILED)[0].event.record == {"code": "error", "kind": "ValueError"}
+
+
 def test_a_step_whose_input_was_never_made_says_what_to_do(study: Study) -> None:
     with pytest.raises(UsageError, match="Run the earlier steps first"):
         run_steps(study, [SECOND], ACTIONS, progress=NoProgress())

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import sys
+import traceback
 
 import typer
 
 from medcairn.core.errors import ExternalError, MedcairnError
 from medcairn.core.files import storage_error
+from medcairn.core.labels import Label
+
+DEBUG_VARIABLE = "MEDCAIRN_DEBUG"
 
 app = typer.Typer(
     name="medcairn",
@@ -47,7 +52,7 @@ def main() -> None:
 
 
 def run(arguments: list[str]) -> int:
-    """Run with ``arguments`` and return the exit code; every expected failure is one clear message."""
+    """Run with ``arguments`` and return the exit code; every failure is one clear message."""
     error: MedcairnError
     try:
         result = app(arguments, standalone_mode=False)
@@ -72,9 +77,24 @@ def run(arguments: list[str]) -> int:
         if type(failure).__module__.startswith(("click", "typer")) and hasattr(failure, "show"):
             failure.show()
             return int(getattr(failure, "exit_code", 2))
-        raise
+        if os.environ.get(DEBUG_VARIABLE):
+            raise
+        error = _defect(failure)
     _show(error, as_json="--json" in arguments)
     return error.exit_code
+
+
+def _defect(failure: Exception) -> MedcairnError:
+    """An error that nobody expected: its kind and its place in our code. Its text may quote data."""
+    frames = traceback.extract_tb(failure.__traceback__)
+    ours = [frame for frame in frames if f"{os.sep}medcairn{os.sep}" in frame.filename] or frames
+    place = f"{ours[-1].filename.rpartition(f'{os.sep}medcairn{os.sep}')[2]}:{ours[-1].lineno}"
+    return MedcairnError(
+        "This is a defect of medcairn",
+        hint=f"Please report it. {DEBUG_VARIABLE}=1 shows all of it, which may quote data",
+        kind=Label(type(failure).__name__),
+        place=Label(place),
+    )
 
 
 def _show(error: MedcairnError, *, as_json: bool) -> None:

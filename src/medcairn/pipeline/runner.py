@@ -172,8 +172,8 @@ def _failure_recorded(ledger: Ledger, run_id: str, step: Step) -> Iterator[None]
     """A failed step leaves an event with the error's code and its safe fields, and no text."""
     try:
         yield
-    except (MedcairnError, KeyboardInterrupt) as failure:
-        error = Interrupted("Stopped by the user") if isinstance(failure, KeyboardInterrupt) else failure
+    except (Exception, KeyboardInterrupt) as failure:
+        error = _recordable(failure)
         try:
             fields: dict[str, JSON] = {"code": error.code, **error.recordable_fields()}
             ledger.append(
@@ -183,6 +183,15 @@ def _failure_recorded(ledger: Ledger, run_id: str, step: Step) -> Iterator[None]
         except (MedcairnError, OSError):
             pass  # a full disk refuses this too; the first failure is the one to tell
         raise
+
+
+def _recordable(failure: BaseException) -> MedcairnError:
+    """``failure`` as an error of ours; of one that nobody expected only the kind."""
+    if isinstance(failure, MedcairnError):
+        return failure
+    if isinstance(failure, KeyboardInterrupt):
+        return Interrupted("Stopped by the user")
+    return MedcairnError("Something unexpected happened", kind=Label(type(failure).__name__))
 
 
 @contextmanager
