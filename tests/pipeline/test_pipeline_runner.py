@@ -17,6 +17,7 @@ from medcairn.pipeline.plan import Reason, plan
 from medcairn.pipeline.runner import Action, StepContext, StepOutcome, run_steps
 from medcairn.pipeline.stages import STAGES, STEP_NAMES, Step
 from medcairn.pipeline.study import Study, init_study
+from medcairn.pipeline.verification import verify_study
 
 SETTINGS = """
 study: {name: small}
@@ -183,6 +184,20 @@ def test_kill_9_in_a_step_leaves_nothing_under_its_name_and_the_next_run_finishe
     assert run(study)[-1].summary == "42"
     assert verify_ledger(study.ledger_file).findings == ()
     assert not list((study.root / "lake").glob("*.partial"))
+
+
+def test_a_rerun_that_dies_after_its_first_output_is_no_tampering(study: Study) -> None:
+    run(study)
+    (study.root / "number.txt").write_text("4")
+
+    def dies(context: StepContext) -> None:
+        first(context)
+        raise DataError("The second output could not be made")
+
+    with pytest.raises(DataError):
+        run(study, {**ACTIONS, "first": dies}, force="first")
+    assert verify_study(study.root).findings == ()
+    assert run(study, force="first")[-1].summary == "8"
 
 
 def test_init_refuses_a_second_study_and_leaves_nothing_when_settings_are_wrong(

@@ -22,6 +22,7 @@ class EventType(StrEnum):
     RUN_STARTED = "run.started"
     RUN_FINISHED = "run.finished"
     STAGE_STARTED = "stage.started"
+    ARTIFACT_MADE = "artifact.made"
     STAGE_FINISHED = "stage.finished"
     STAGE_FAILED = "stage.failed"
     CRITERIA_PINNED = "criteria.pinned"

@@ -110,10 +110,6 @@ class Ledger:
         sync_folder(self._witness.parent)
         return made
 
-    def inclusion_proof(self, index: int, size: int) -> list[bytes]:
-        """The RFC 9162 inclusion proof of one event in the tree of ``size`` events."""
-        return merkle.inclusion_proof(self._store, index, size)
-
     def close(self) -> None:
         """Finish what waits and close the file."""
         self._writes.close()

@@ -33,6 +33,7 @@ class StepContext:
     ledger: Ledger
     progress: Progress
     run_id: str
+    step: Step
     inputs: Mapping[str, ArtifactRef]
     outputs: list[ArtifactRef] = field(default_factory=list)
     record: dict[str, JSON] = field(default_factory=dict)
@@ -44,7 +45,10 @@ class StepContext:
 
     @contextmanager
     def draft(self, name: str, path: str, *, kind: str, zone: Zone, resume: bool = False) -> Iterator[Draft]:
-        """Make the output artifact ``name`` at ``path`` below the study; see :func:`draft_artifact`."""
+        """Make the output artifact ``name`` at ``path`` below the study; see :func:`draft_artifact`.
+
+        It is recorded as soon as it stands, so that a step that fails later leaves nothing unexplained.
+        """
         made: AbstractContextManager[Draft] = draft_artifact(
             self.study.root / path, kind=kind, zone=zone, resume=resume
         )
@@ -53,6 +57,14 @@ class StepContext:
         manifest = draft.manifest
         assert manifest is not None  # set by draft_artifact when its block ends
         ref = ArtifactRef(Label(name), manifest.kind, zone, manifest.digest, manifest.seal, path)
+        self.ledger.append(
+            EventType.ARTIFACT_MADE,
+            actor="pipeline",
+            run_id=self.run_id,
+            stage=self.step.name,
+            inputs=tuple(self.inputs.values()),
+            outputs=(ref,),
+        )
         self.outputs.append(ref)
         self.record[name] = dict(draft.facts)
 
@@ -138,7 +150,7 @@ def _run_step(
         run_id=run_id,
         stage=step.name,
     )
-    context = StepContext(study, ledger, progress, run_id, inputs)
+    context = StepContext(study, ledger, progress, run_id, step, inputs)
     meter = Meter()
     with _failure_recorded(ledger, run_id, step):
         action(context)

@@ -45,7 +45,7 @@ def verify_study(root: Path, *, public_key: bytes | None = None) -> StudyCheck:
     ledger = verify_ledger(root / _LEDGER, public_key=public_key)
     findings = list(ledger.findings)
     try:
-        events = list(read_events(root / _LEDGER, EventType.STAGE_FINISHED, EventType.PREDICTION_MADE))
+        events = list(read_events(root / _LEDGER, EventType.ARTIFACT_MADE, EventType.PREDICTION_MADE))
     except MedcairnError:
         events = []  # the ledger's own check has said so
     latest = {ref.path: ref for stored in events for ref in stored.event.outputs}
