@@ -1,21 +1,19 @@
-"""What the server says: FHIR JSON, OperationOutcome for refusals, and streamed files."""
+"""What the server says: FHIR JSON, and an OperationOutcome for what it refuses."""
 
 from __future__ import annotations
 
-import json
-import zlib
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 
+import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import HTMLResponse, Response
 
 from medcairn.core.canonical import JSON
 
 FHIR_JSON = "application/fhir+json"
 FHIR_NDJSON = "application/fhir+ndjson"
-_BLOCK_BYTES = 256 * 1024
+_CHARSET = "; charset=utf-8"
 
 
 class Refused(HTTPException):
@@ -29,10 +27,17 @@ class Refused(HTTPException):
 
 
 def fhir(
-    value: Mapping[str, JSON], *, status: int = 200, headers: Mapping[str, str] | None = None
+    value: Mapping[str, object] | msgspec.Raw, *, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
     """``value`` as ``application/fhir+json``."""
-    return Response(json.dumps(value), status_code=status, media_type=FHIR_JSON, headers=dict(headers or {}))
+    body = msgspec.json.encode(value)
+    return Response(body, status, dict(headers or {}), media_type=FHIR_JSON + _CHARSET)
+
+
+def html_page(status: int, headers: Mapping[str, str] | None = None) -> Response:
+    """An error as infrastructure that knows no FHIR tells it."""
+    page = f"<!DOCTYPE html><html><title>{status}</title><body><h1>Error {status}</h1></body></html>"
+    return HTMLResponse(page, status, dict(headers or {}))
 
 
 def outcome(code: str, text: str, *, severity: str = "error") -> dict[str, JSON]:
@@ -58,15 +63,14 @@ def refusal(_request: Request, failure: Exception) -> Response:
     return fhir(outcome(code, text), status=status, headers=headers)
 
 
-def file_answer(path: Path, start: int, stop: int, *, gzip: bool) -> Response:
-    """Bytes ``start`` to ``stop`` of a file as NDJSON, streamed."""
-    if gzip:
-        headers = {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
-        return StreamingResponse(
-            _gzipped(_blocks(path, start, stop)), media_type=FHIR_NDJSON, headers=headers
-        )
-    headers = {"Content-Length": str(stop - start), "Vary": "Accept-Encoding"}
-    return StreamingResponse(_blocks(path, start, stop), media_type=FHIR_NDJSON, headers=headers)
+async def limited_body(request: Request, most_bytes: int) -> bytes:
+    """The body of a request. Raises :class:`Refused` (413) when it is longer than it may be."""
+    body = bytearray()
+    async for block in request.stream():
+        body += block
+        if len(body) > most_bytes:
+            raise Refused(413, "too-long", "The request is too long")
+    return bytes(body)
 
 
 def accepts_gzip(request: Request) -> bool:
@@ -78,21 +82,14 @@ def accepts_gzip(request: Request) -> bool:
     return False
 
 
-def _blocks(path: Path, start: int, stop: int) -> Iterator[bytes]:
-    with path.open("rb") as stream:
-        stream.seek(start)
-        left = stop - start
-        while left > 0 and (block := stream.read(min(_BLOCK_BYTES, left))):
-            left -= len(block)
-            yield block
-
-
-def _gzipped(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    packer = zlib.compressobj(1, zlib.DEFLATED, 31)
-    for block in blocks:
-        if packed := packer.compress(block):
-            yield packed
-    yield packer.flush()
-
-
-__all__ = ["FHIR_JSON", "FHIR_NDJSON", "Refused", "accepts_gzip", "fhir", "file_answer", "outcome", "refusal"]
+__all__ = [
+    "FHIR_JSON",
+    "FHIR_NDJSON",
+    "Refused",
+    "accepts_gzip",
+    "fhir",
+    "html_page",
+    "limited_body",
+    "outcome",
+    "refusal",
+]

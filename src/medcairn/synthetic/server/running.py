@@ -6,16 +6,20 @@ import socket
 import threading
 import time
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 
 import uvicorn
 
+from medcairn.core.canonical import JSON
 from medcairn.core.clock import Clock
 from medcairn.core.errors import ExternalError
-from medcairn.synthetic.server.app import create_app
-from medcairn.synthetic.server.jobs import LINES_PER_FILE
-from medcairn.synthetic.server.tokens import Jwks
+from medcairn.synthetic.server.app import create_hospital
+from medcairn.synthetic.server.clients import Jwks
+from medcairn.synthetic.server.faults import NO_FAULTS, Faults
+from medcairn.synthetic.server.jobs import LINES_PER_FILE, POLLS
+from medcairn.synthetic.server.requests import Asked
 
 _HOST = "127.0.0.1"
 _START_SECONDS = 20.0
@@ -24,25 +28,36 @@ _START_SECONDS = 20.0
 class HospitalServer:
     """The FHIR server over ``data_dir`` while the ``with`` block lasts; ``port`` 0 takes a free one.
 
-    Entering raises :class:`ExternalError` when the port is taken or the server does not start; making one
-    raises what :func:`create_app` raises.
+    A second listener on another port stands for another host (``elsewhere_url``). The arguments are those of
+    :func:`create_hospital`. Entering raises :class:`ExternalError` when the port is taken or the server does
+    not start; making one raises what :func:`create_hospital` raises.
     """
 
     def __init__(
         self,
         data_dir: Path,
-        clients: Mapping[str, Jwks] | None = None,
+        clients: Mapping[str, Jwks | str] | None = None,
         *,
+        client_secrets: Mapping[str, str] | None = None,
         port: int = 0,
         open_access: bool = False,
         clock: Clock | None = None,
         lines_per_file: int = LINES_PER_FILE,
+        polls: int = POLLS,
+        faults: Faults = NO_FAULTS,
     ) -> None:
-        app = create_app(
-            data_dir, clients=clients, open_access=open_access, clock=clock, lines_per_file=lines_per_file
+        self._hospital = create_hospital(
+            data_dir,
+            clients=clients,
+            client_secrets=client_secrets,
+            open_access=open_access,
+            clock=clock,
+            lines_per_file=lines_per_file,
+            polls=polls,
+            faults=faults,
         )
         config = uvicorn.Config(
-            app,
+            self._hospital.app,
             log_level="critical",
             log_config=None,
             access_log=False,
@@ -51,7 +66,7 @@ class HospitalServer:
         )
         self._server = uvicorn.Server(config)
         self._wanted_port = port
-        self._socket: socket.socket | None = None
+        self._sockets: list[socket.socket] = []
         self._thread: threading.Thread | None = None
         self.port = 0
 
@@ -60,11 +75,50 @@ class HospitalServer:
         """The FHIR base URL, as a client needs it."""
         return f"http://{_HOST}:{self.port}/fhir"
 
+    @property
+    def elsewhere_url(self) -> str:
+        """The root of the second listener."""
+        return f"http://{_HOST}:{self._hospital.desk.elsewhere_port}"
+
+    @property
+    def requests(self) -> list[Asked]:
+        """What was asked so far, in order."""
+        return self._hospital.log.all()
+
+    @property
+    def transaction_time(self) -> str:
+        """The instant of the data: that of the folder, or of the latest change."""
+        return self._hospital.records.snapshot().transaction_time
+
+    def put(self, resource: Mapping[str, JSON], *, at: datetime | None = None) -> None:
+        """Add or change a resource as of ``at``, or a second after the latest change, in memory alone.
+
+        Raises :class:`UsageError` when ``resource`` has no type or no id, or ``at`` no time zone.
+        """
+        self._hospital.records.put(resource, at)
+
+    def delete(self, resource_type: str, resource_id: str, *, at: datetime | None = None) -> None:
+        """Delete a resource as of ``at``. Raises :class:`UsageError` when there is none."""
+        self._hospital.records.delete(resource_type, resource_id, at)
+
+    def add_member(self, group: str, patient: str, *, at: datetime | None = None) -> None:
+        """Add the patient of that id to a group, which is made when it is new."""
+        self._hospital.records.join(group, patient, at)
+
+    def remove_member(self, group: str, patient: str, *, at: datetime | None = None) -> None:
+        """Take a patient out of a group. Raises :class:`UsageError` when there is no such group."""
+        self._hospital.records.leave(group, patient, at)
+
+    def members(self, group: str) -> set[str]:
+        """Ids of the patients in a group."""
+        return self._hospital.records.snapshot().members(group)
+
     def __enter__(self) -> HospitalServer:
-        bound = _listen(self._wanted_port)
-        self._socket, self.port = bound, int(bound.getsockname()[1])
+        self._sockets = [_listen(self._wanted_port), _listen(0)]
+        self.port, elsewhere = (int(bound.getsockname()[1]) for bound in self._sockets)
+        self._hospital.listens_elsewhere(elsewhere)
         run = threading.Thread(
-            target=self._server.run, kwargs={"sockets": [bound]}, name="hospital", daemon=True
+            target=self._server.run, kwargs={"sockets": self._sockets}, name="hospital", daemon=True
         )
         self._thread = run
         run.start()
@@ -90,12 +144,13 @@ class HospitalServer:
         self._server.should_exit = True
         if self._thread is not None:
             self._thread.join(timeout=10)
-        if self._socket is not None:
-            self._socket.close()
+        for bound in self._sockets:
+            bound.close()
 
 
 def _listen(port: int) -> socket.socket:
-    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # asyncio turns Nagle's algorithm off only where the protocol is named: else each answer takes 40 ms.
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     refused = False
     try:

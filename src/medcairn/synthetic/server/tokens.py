@@ -1,31 +1,30 @@
 """SMART Backend Services: a client proves itself with a signed assertion and gets a short-lived token.
 
 SMART App Launch 2.0, "Backend Services" and "Client Authentication: Asymmetric"; RFC 7523 for the assertion.
+A client that was registered with a secret proves itself with that (RFC 6749, section 2.3.1).
 """
 
 from __future__ import annotations
 
 import re
 import secrets
+import threading
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import jwt
 from jwt.types import Options
 
-from medcairn.core.canonical import JSON
 from medcairn.core.clock import Clock
-from medcairn.core.errors import UsageError
+from medcairn.synthetic.server.clients import Clients
 
 ALGORITHMS = ("RS384", "ES384")
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 TOKEN_SECONDS = 300
 _LONGEST_ASSERTION_SECONDS = 300
 _SKEW_SECONDS = 10
-_SCOPE = re.compile(r"system/(\*|[A-Z][A-Za-z]+)\.(read|rs)\Z")
-
-Jwks = Mapping[str, JSON]
-"""A JWK Set (RFC 7517) with the public keys of one client."""
+_SCOPE = re.compile(r"system/(\*|[A-Z][A-Za-z]+)\.(read|\*|c?ru?d?s?)\Z")
 
 
 @dataclass(frozen=True)
@@ -48,38 +47,58 @@ class TokenRefused(Exception):
 
 
 class TokenOffice:
-    """Checks assertions, remembers which were used, and issues tokens; all in memory.
+    """Checks who asks, remembers which assertions were used, and issues tokens; all in memory.
 
-    Raises :class:`UsageError` when a client's key set holds no key that can be used.
+    ``seconds`` is the life of a token, ``uses`` how often it may be used, 0 for any number.
     """
 
-    def __init__(self, clients: Mapping[str, Jwks], clock: Clock) -> None:
-        self._keys = {client: _parse_keys(jwks) for client, jwks in clients.items()}
+    def __init__(
+        self, clients: Clients, clock: Clock, *, seconds: int = TOKEN_SECONDS, uses: int = 0
+    ) -> None:
+        self._clients = clients
         self._clock = clock
-        self._used: dict[tuple[str, str], float] = {}
+        self._seconds, self._uses = seconds, uses
+        self._assertions: dict[tuple[str, str], float] = {}
         self._grants: dict[str, Grant] = {}
+        self._used: Counter[str] = Counter()
+        self._lock = threading.Lock()
 
-    def issue(self, form: Mapping[str, str], audience: str) -> tuple[str, Grant]:
-        """A new token for a token request. Raises :class:`TokenRefused`."""
+    def issue(self, form: Mapping[str, str], authorization: str, audience: str) -> tuple[str, Grant, int]:
+        """A new token for a token request, and its life in seconds. Raises :class:`TokenRefused`."""
         if form.get("grant_type") != "client_credentials":
             raise TokenRefused("unsupported_grant_type", "grant_type must be client_credentials")
-        if form.get("client_assertion_type") != ASSERTION_TYPE:
-            raise TokenRefused("invalid_request", "client_assertion_type must be jwt-bearer")
         now = self._clock.now().timestamp()
-        client = self._authenticate(form.get("client_assertion", ""), audience, now)
+        client = self._client(form, authorization, audience, now)
         scope, types = _granted(form.get("scope", ""))
-        grant = Grant(client, types, scope, now + TOKEN_SECONDS)
-        self._grants = {key: old for key, old in self._grants.items() if old.expires > now}
+        grant = Grant(client, types, scope, now + self._seconds)
         token = secrets.token_urlsafe(32)
-        self._grants[token] = grant
-        return token, grant
+        with self._lock:
+            self._grants = {key: old for key, old in self._grants.items() if old.expires > now}
+            self._grants[token] = grant
+        return token, grant, self._seconds
 
     def grant(self, token: str) -> Grant | None:
-        """What ``token`` allows; None when it is unknown or has expired."""
-        found = self._grants.get(token)
-        if found is None or found.expires <= self._clock.now().timestamp():
-            return None
-        return found
+        """What ``token`` allows; None when it is unknown, has expired or was used up."""
+        with self._lock:
+            found = self._grants.get(token)
+            if found is None or found.expires <= self._clock.now().timestamp():
+                return None
+            self._used[token] += 1
+            if self._uses and self._used[token] > self._uses:
+                del self._grants[token]
+                return None
+            return found
+
+    def _client(self, form: Mapping[str, str], authorization: str, audience: str, now: float) -> str:
+        scheme, _, told = authorization.partition(" ")
+        if scheme.lower() == "basic":
+            client = self._clients.by_secret(told.strip())
+            if client is None:
+                raise TokenRefused("invalid_client", "No client has this id and secret")
+            return client
+        if form.get("client_assertion_type") != ASSERTION_TYPE:
+            raise TokenRefused("invalid_request", "client_assertion_type must be jwt-bearer")
+        return self._authenticate(form.get("client_assertion", ""), audience, now)
 
     def _authenticate(self, assertion: str, audience: str, now: float) -> str:
         claims = self._verified(assertion)
@@ -95,10 +114,11 @@ class TokenOffice:
             raise TokenRefused("invalid_client", "The assertion is valid for more than five minutes")
         if not isinstance(identifier, str) or not identifier:
             raise TokenRefused("invalid_client", "The assertion has no jti")
-        self._used = {key: until for key, until in self._used.items() if until > now - _SKEW_SECONDS}
-        if (client, identifier) in self._used:
-            raise TokenRefused("invalid_client", "The assertion was used before")
-        self._used[(client, identifier)] = float(expires)
+        with self._lock:
+            live = {key: until for key, until in self._assertions.items() if until > now - _SKEW_SECONDS}
+            if (client, identifier) in live:
+                raise TokenRefused("invalid_client", "The assertion was used before")
+            self._assertions = {**live, (client, identifier): float(expires)}
         return client
 
     def _verified(self, assertion: str) -> dict[str, object]:
@@ -108,8 +128,7 @@ class TokenOffice:
             header = jwt.get_unverified_header(assertion)
             issuer = jwt.decode(assertion, options={"verify_signature": False}).get("iss")
             algorithm = header.get("alg")
-            keys = self._keys.get(issuer, {}) if isinstance(issuer, str) else {}
-            key = keys.get(str(header.get("kid")))
+            key = self._clients.key(issuer, str(header.get("kid"))) if isinstance(issuer, str) else None
             if key is not None and algorithm in ALGORITHMS and key.algorithm_name == algorithm:
                 claims = dict(jwt.decode(assertion, key.key, algorithms=[algorithm], options=_SIGNATURE_ONLY))
         except jwt.PyJWTError:
@@ -128,23 +147,6 @@ def _granted(requested: str) -> tuple[str, frozenset[str] | None]:
     return " ".join(allowed), None if "*" in types else frozenset(types)
 
 
-def _parse_keys(jwks: Jwks) -> dict[str, jwt.PyJWK]:
-    found: dict[str, jwt.PyJWK] = {}
-    keys = jwks.get("keys")
-    for item in keys if isinstance(keys, (list, tuple)) else ():
-        if not isinstance(item, Mapping):
-            continue
-        algorithm = {"RSA": "RS384", "EC": "ES384"}.get(str(item.get("kty")))
-        public = {name: value for name, value in item.items() if name not in _PRIVATE_MEMBERS}
-        try:
-            found[str(item.get("kid"))] = jwt.PyJWK(public, algorithm=algorithm)
-        except jwt.PyJWTError:
-            continue
-    if not found:
-        raise UsageError("A client's JWK Set holds no RSA or EC P-384 key that can be used")
-    return found
-
-
 _SIGNATURE_ONLY: Options = {
     "verify_exp": False,
     "verify_aud": False,
@@ -153,6 +155,4 @@ _SIGNATURE_ONLY: Options = {
 }
 """The other claims are checked here, against the clock that was passed in."""
 
-_PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth"})
-
-__all__ = ["ALGORITHMS", "TOKEN_SECONDS", "Grant", "Jwks", "TokenOffice", "TokenRefused"]
+__all__ = ["ALGORITHMS", "TOKEN_SECONDS", "Grant", "TokenOffice", "TokenRefused"]
