@@ -20,9 +20,7 @@ def main() -> None:
     """Run all measurements on one synthetic hospital and print the table."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--patients", type=int, default=2000)
-    parser.add_argument(
-        "--only", nargs="*", default=[], help="names of measurements; the earlier ones run too"
-    )
+    parser.add_argument("--until", choices=list(MEASUREMENTS), help="the last measurement; they run in order")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="medcairn-bench-") as folder:
         print(f"{chosen.patients:,} patients, {os.cpu_count()} cores\n")
@@ -32,6 +30,8 @@ def main() -> None:
             row = _measure(name, Path(folder), chosen.patients)
             seconds[name] = row["wall_seconds"]
             print(_line(name, row, seconds), flush=True)
+            if name == chosen.until:
+                break
 
 
 def _measure(name: str, folder: Path, patients: int) -> dict[str, float]:

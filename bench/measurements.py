@@ -9,6 +9,8 @@ from pathlib import Path
 
 import orjson
 
+from bench import transfers
+
 Figures = dict[str, float]
 Action = Callable[[Path, int], Figures]
 
@@ -80,7 +82,7 @@ def export(folder: Path, patients: int) -> Figures:
 
 
 def walk(folder: Path, patients: int) -> Figures:
-    """The usual de-identifier: parse, walk everything, drop and hash by key, write."""
+    """What tutorials do: parse, walk everything, drop and hash by key, write. No allow-list, no dates."""
     import hashlib
 
     dropped = {"text", "name", "telecom", "address", "identifier", "display", "note", "contact", "birthDate"}
@@ -103,6 +105,14 @@ def walk(folder: Path, patients: int) -> Figures:
     return {"items": items, "bytes": size}
 
 
+def plain(folder: Path, patients: int) -> Figures:
+    """The same work as ours on well-formed input, written plainly."""
+    from bench.plain_deid import plain_deid
+
+    items, size = plain_deid(_ndjson(folder / "export"), folder / "plain")
+    return {"items": items, "bytes": size}
+
+
 def deidentify(folder: Path, patients: int, processes: int = 1) -> Figures:
     from medcairn.core.progress import NoProgress
     from medcairn.deid import deidentify as stage
@@ -119,13 +129,18 @@ def deidentify_two(folder: Path, patients: int) -> Figures:
     return deidentify(folder, patients, processes=2)
 
 
-def leak_scan(folder: Path, patients: int) -> Figures:
+def leak_scan(folder: Path, patients: int, processes: int = 1) -> Figures:
+    """Both folders are read: the source for its identifiers, the output for them."""
     from medcairn.core.progress import NoProgress
     from medcairn.deid import scan
 
-    report = scan(folder / "export", folder / "deid1", progress=NoProgress())
+    report = scan(folder / "export", folder / "deid1", processes=processes, progress=NoProgress())
     assert not report.hits
-    return {"bytes": _size(folder / "deid1")}
+    return {"bytes": _size(folder / "export") + _size(folder / "deid1")}
+
+
+def leak_scan_two(folder: Path, patients: int) -> Figures:
+    return leak_scan(folder, patients, processes=2)
 
 
 def bronze(folder: Path, patients: int) -> Figures:
@@ -223,10 +238,16 @@ MEASUREMENTS = {
     "generate": Measurement(generate),
     "plain download": Measurement(download),
     "export": Measurement(export, "plain download"),
+    "2 GB, plain download": Measurement(transfers.large_plain),
+    "2 GB, export": Measurement(transfers.large_export, "2 GB, plain download"),
+    "20,000 files, plain download": Measurement(transfers.tiny_plain),
+    "20,000 files, export": Measurement(transfers.tiny_export, "20,000 files, plain download"),
     "orjson walk": Measurement(walk),
-    "de-identify, 1 process": Measurement(deidentify, "orjson walk"),
-    "de-identify, 2 processes": Measurement(deidentify_two, "orjson walk"),
-    "leak scan": Measurement(leak_scan),
+    "plain de-identifier": Measurement(plain, "orjson walk"),
+    "de-identify, 1 process": Measurement(deidentify, "plain de-identifier"),
+    "de-identify, 2 processes": Measurement(deidentify_two, "plain de-identifier"),
+    "leak scan, 1 process": Measurement(leak_scan),
+    "leak scan, 2 processes": Measurement(leak_scan_two, "leak scan, 1 process"),
     "bronze": Measurement(bronze),
     "orjson loop": Measurement(loop),
     "silver": Measurement(silver, "orjson loop"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,11 @@ class Released:
     def quarantine(self) -> list[Any]:
         """The quarantine's entries."""
         return self.resources("quarantine")
+
+
+def lost(out: Released) -> Any:
+    """What a run counted as lost."""
+    return out.report.facts()["lost"]
 
 
 class Clinic:
@@ -88,11 +93,25 @@ def observation(source_id: str, when: str, subject: str = "p1", **elements: Any)
     }
 
 
+def with_fields(policy: Policy, resource_type: str, **fields: Node) -> Policy:
+    """``policy`` with more elements of a resource type."""
+    resource = policy.resources[resource_type]
+    grown = replace(resource, fields={**resource.fields, **fields})
+    return replace(policy, resources={**policy.resources, resource_type: grown})
+
+
 SAMPLES: Mapping[str, Any] = {
     "boolean": True,
     "integer": 3,
+    "positiveInt": 3,
+    "unsignedInt": 3,
     "decimal": 1.5,
+    "date": "2019-03-04",
     "dateTime": "2019-03-04T09:30:00-05:00",
+    "instant": "2019-03-04T09:30:00.125-05:00",
+    "time": "09:30:00",
+    "linkId": "/93025-5/71802-3",
+    "Age": {"value": 50, "unit": "a", "system": "http://unitsofmeasure.org", "code": "a"},
     "birthYear": "1960-05-17",
     "Coding": {"system": "http://loinc.org", "version": "2.80", "code": "2339-0", "display": "Glucose"},
     "CodeableConcept": {
@@ -143,7 +162,7 @@ def sample(policy: ResourcePolicy) -> dict[str, Any]:
 def _sample(node: Node) -> Any:
     if isinstance(node, Group):
         one: Any = {name: _sample(inner) for name, inner in node.fields.items()}
-    elif node.kind == "code":
+    elif node.kind in ("code", "canonical"):
         one = node.arguments[0]
     elif node.kind == "Reference":
         target = node.arguments[0]

@@ -14,13 +14,15 @@ from medcairn.core.digests import Digest
 from medcairn.deid import safe_harbor
 from medcairn.deid.axis import Axis
 from medcairn.deid.engine import Engine
+from medcairn.deid.keys import Pseudonyms
+from medcairn.deid.policy import Group
 
 from .clinic import KEY, leaves, replaced, sample
 
 POLICY = safe_harbor()
 TYPES = sorted(POLICY.resources)
 AXES = {"p1": Axis(-100, 1, 1960, False), "patient-1": Axis(-100, 1, 1960, False)}
-ENGINE = Engine(POLICY, KEY, AXES, date(2024, 6, 30))
+ENGINE = Engine(POLICY, Pseudonyms(KEY), AXES, date(2024, 6, 30))
 CANARIES = (
     "Zyxwarth-{n}q Qvorstein",
     "987-65-{n:04d}",
@@ -37,7 +39,7 @@ CANARIES = (
 def release(resources: list[Any], name: str) -> str:
     """What leaves of ``resources``, as text."""
     lines = [json.dumps(resource).encode() for resource in resources]
-    return ENGINE.chunk(lines, name).data.decode()
+    return b"".join(ENGINE.chunk([lines], name).data).decode()
 
 
 @pytest.mark.parametrize("name", TYPES)
@@ -104,48 +106,111 @@ def _everywhere(value: Any, key: str, noise: Any) -> Any:
     return value
 
 
+_TEXT = st.one_of(
+    st.text(),
+    st.sampled_from(
+        ["\0", "\ud800", "\udfff\ud800", "\u2028", "\ufeff", "_birthDate", "Zyxwarth", '"}\n{"', "\\"]
+    ),
+)
+_NUMBER = st.one_of(
+    st.integers(), st.integers(-(10**400), 10**400), st.floats(allow_nan=False, allow_infinity=False)
+)
 _JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    st.none() | st.booleans() | _NUMBER | _TEXT,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_TEXT, inner, max_size=4),
     max_leaves=12,
 )
 
 
-@settings(max_examples=150)
-@given(name=st.sampled_from(TYPES), noise=st.dictionaries(st.text(), _JSON, max_size=5))
-def test_unlisted_noise_changes_nothing(name: str, noise: dict[str, Any]) -> None:
+def encoded(value: Any) -> bytes:
+    """JSON as a careless server might write it: lone surrogates as they are."""
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
+
+
+def objects(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    """The paths of all objects in ``value``."""
+    found = [path] if isinstance(value, dict) else []
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return found + [inner for key, item in items for inner in objects(item, (*path, key))]
+
+
+def listed(name: str, path: tuple[str | int, ...]) -> set[str]:
+    """The names that mean something in the object at ``path``: the policy's, or those of any datatype."""
+    node: Any = Group(POLICY.resources[name].fields)
+    for key in path:
+        if isinstance(key, str):
+            node = node.fields.get(key) if isinstance(node, Group) else None
+    return set(node.fields) if isinstance(node, Group) else READ_IN_DATATYPES
+
+
+READ_IN_DATATYPES = {
+    *("reference", "type", "system", "code", "coding", "value", "comparator", "unit"),
+    *("state", "postalCode", "country", "url", "extension", "valueCode", "valueCoding"),
+}
+MEANINGFUL = {"resourceType", "id", "implicitRules", "modifierExtension"}
+
+
+@settings(max_examples=300)
+@given(name=st.sampled_from(TYPES), noise=st.dictionaries(_TEXT, _JSON, max_size=5), data=st.data())
+def test_unlisted_noise_anywhere_changes_nothing(
+    name: str, noise: dict[str, Any], data: st.DataObject
+) -> None:
     resource = sample(POLICY.resources[name])
-    listed = {"resourceType", "id", "implicitRules", "modifierExtension", *POLICY.resources[name].fields}
-    unlisted = {key: value for key, value in noise.items() if key not in listed}
-    assert release([unlisted | resource | unlisted], name) == release([resource], name)
+    path = data.draw(st.sampled_from(objects(resource)))
+    place: Any = resource
+    for key in path:
+        place = place[key]
+    unlisted = {key: value for key, value in noise.items() if key not in MEANINGFUL | listed(name, path)}
+    noisy = replaced(resource, path, unlisted | place | unlisted)
+    assert json.dumps(noisy) != json.dumps(resource) or not unlisted
+    undisturbed = {release([resource], name)}
+    if "\\ud" in json.dumps(unlisted):  # half a character is no text: such a line may go to quarantine
+        undisturbed.add("")
+    assert release([noisy], name) in undisturbed
 
 
-@settings(max_examples=200)
+@settings(max_examples=300)
 @given(
     name=st.sampled_from(TYPES),
-    value=st.one_of(_JSON, st.dictionaries(st.text(), _JSON)),
+    value=st.one_of(_JSON, st.dictionaries(_TEXT, _JSON)),
+    careless=st.booleans(),
     data=st.data(),
 )
 def test_any_json_is_released_or_quarantined_and_never_crashes(
-    name: str, value: Any, data: st.DataObject
+    name: str, value: Any, careless: bool, data: st.DataObject
 ) -> None:
     resource = sample(POLICY.resources[name])
-    paths = leaves(resource)
-    path = data.draw(st.sampled_from(paths))
+    path = data.draw(st.sampled_from(leaves(resource) + objects(resource)))
+    dump: Any = encoded if careless else lambda each: json.dumps(each).encode()
     lines = [
-        json.dumps(value).encode("utf-8", "surrogatepass"),
-        json.dumps(replaced(resource, path, value)).encode("utf-8", "surrogatepass"),
-        json.dumps({"resourceType": name, "id": "x"} | {path[0]: value}).encode("utf-8", "surrogatepass"),
+        dump(value),
+        dump(replaced(resource, path, value)),
+        dump({"resourceType": name, "id": "x"} | ({path[0]: value} if path else {})),
     ]
-    found = ENGINE.chunk(lines, name)
-    assert found.data.count(b"\n") + len(found.quarantine) == len(lines)
+    found = ENGINE.chunk([lines], name)
+    data_left = b"".join(found.data)
+    assert data_left.count(b"\n") + len(found.quarantine) == len(lines)
+    assert all(json.loads(line)["resourceType"] == name for line in data_left.splitlines())
+    assert b"Zyxwarth" not in data_left
+
+
+@pytest.mark.parametrize("name", TYPES)
+@pytest.mark.parametrize("depth", [50, 100_000])
+def test_deep_nesting_neither_crashes_nor_leaves(name: str, depth: int) -> None:
+    resource = json.dumps(sample(POLICY.resources[name]))
+    deep = b"[" * depth + b'"Zyxwarth"' + b"]" * depth
+    lines = [deep, resource[:-1].encode() + b',"unlisted":' + deep + b"}", b'{"id":' + deep + b"}"]
+    found = ENGINE.chunk([lines], name)
+    data_left = b"".join(found.data)
+    assert data_left.count(b"\n") + len(found.quarantine) == len(lines)
+    assert b"Zyxwarth" not in data_left
 
 
 @settings(max_examples=100)
 @given(line=st.binary(max_size=200))
 def test_any_bytes_are_quarantined(line: bytes) -> None:
-    found = ENGINE.chunk([line], "Patient")
-    assert found.data == b""
+    found = ENGINE.chunk([[line]], "Patient")
+    assert b"".join(found.data) == b""
     assert len(found.quarantine) == (0 if not line or line.isspace() else 1)
 
 

@@ -5,20 +5,25 @@ from __future__ import annotations
 import hashlib
 import hmac
 import pickle
+import sys
 from datetime import date
+from functools import partial
+from operator import attrgetter
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from medcairn.core.errors import DataError, UsageError
+from medcairn.core.errors import DataError, ExternalError, UsageError
 from medcairn.core.labels import Label
-from medcairn.deid import deidentify, new_key, read_key, safe_harbor, source
-from medcairn.deid.keys import Pseudonyms, key_id
-from medcairn.deid.workers import Failed
+from medcairn.deid import deidentify, new_key, passes, read_key, safe_harbor, source
+from medcairn.deid.crosswalk import HmacPlan, Source, hold_crosswalk, lookup
+from medcairn.deid.keys import KeySource, Pseudonyms, key_id
+from medcairn.deid.workers import Failed, Workers
 
-from .clinic import AS_OF, KEY, Clinic, observation, patient
+from .clinic import AS_OF, KEY, Clinic, Released, observation, patient
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -49,6 +54,63 @@ def test_chunks_and_processes_do_not_change_a_byte(busy: Clinic, monkeypatch: py
     assert digests(busy.source) == before
 
 
+@settings(max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    records=st.lists(
+        st.tuples(
+            st.sampled_from(["p1", "p2", "p3", "p4", "", "gone"]),
+            st.dates(date(1990, 1, 1), date(2025, 6, 30)),
+            st.sampled_from(["", "e1", "e2", "e-broken"]),
+        ),
+        min_size=20,
+        max_size=80,
+    ),
+    chunk_bytes=st.integers(150, 3000),
+)
+def test_any_number_of_processes_gives_the_same_bytes(
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    records: list[tuple[str, date, str]],
+    chunk_bytes: int,
+) -> None:
+    clinic = Clinic(tmp_path_factory.mktemp("many"))
+    for number in range(1, 5):
+        clinic.add(patient(f"p{number}", birthDate=f"19{number}0-02-03"))
+    broken = {"resourceType": "Encounter", "id": "e-broken", "modifierExtension": [{"url": "urn:x"}]}
+    clinic.add(broken, {"resourceType": "Encounter", "id": "e1"})
+    for number, (subject, day, encounter) in enumerate(records):
+        made = observation(f"o{number}", day.isoformat(), subject)
+        clinic.add(made | ({"encounter": {"reference": f"Encounter/{encounter}"}} if encounter else {}))
+    monkeypatch.setattr(source, "CHUNK_BYTES", chunk_bytes)
+    before = digests(clinic.source)
+    runs = [clinic.release(processes=count) for count in (1, 2, 4)]
+    assert digests(runs[0].folder) == digests(runs[1].folder) == digests(runs[2].folder)
+    assert runs[0].report == runs[1].report == runs[2].report
+    assert digests(clinic.source) == before
+
+
+def test_a_worker_that_dies_is_told_apart_from_an_error_of_the_work() -> None:
+    chunks = [source.Chunk(source.SourceFile(Path("absent.ndjson"), "Patient", 9), 0, 9)] * 9
+    with Workers(2) as workers, pytest.raises(ExternalError, match="died"):
+        list(workers.in_order(partial, (sys.exit,), chunks))
+    with Workers(2) as workers, pytest.raises(ExternalError, match="defect") as told:
+        list(workers.in_order(partial, (attrgetter("jane_roe"),), chunks))
+    assert "jane" not in str(told.value)
+    with Workers(2) as workers, pytest.raises(UsageError):
+        list(workers.in_order(cast(Any, KeySource), (), chunks))  # the error of making the work
+    with Workers(2) as workers, pytest.raises(DataError):
+        list(workers.in_order(passes._timeline, (safe_harbor(), AS_OF), chunks))
+
+
+def test_workers_do_one_kind_of_work_after_another_and_answer_in_order() -> None:
+    file = source.SourceFile(Path("Patient.ndjson"), "Patient", 400)
+    chunks = [source.Chunk(file, start, start + 1) for start in range(400)]
+    with Workers(3) as workers:
+        assert list(workers.in_order(attrgetter, ("start",), chunks)) == list(range(400))
+        assert list(workers.in_order(attrgetter, ("end",), chunks)) == list(range(1, 401))
+        assert list(workers.in_order(attrgetter, ("end",), [])) == []
+
+
 def test_lines_keep_their_order_and_quarantine_their_numbers(busy: Clinic) -> None:
     out = busy.release()
     pseudonyms = Pseudonyms(KEY)
@@ -76,6 +138,27 @@ def test_an_empty_file_gives_an_empty_file(clinic: Clinic) -> None:
 def test_a_separator_inside_a_string_does_not_split_a_line(clinic: Clinic) -> None:
     clinic.add(patient(), observation("o", "2020-01-01", note=[{"text": "a\u2028b\u0085c"}]))
     assert len(clinic.release().resources("Observation")) == 1
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_random_pseudonyms_link_and_are_found_again(busy: Clinic, tmp_path: Path, processes: int) -> None:
+    out, file = tmp_path / "random", tmp_path / "crosswalk.db"
+    with hold_crosswalk(file, out_dir=out, source_dir=busy.source) as held:
+        report = deidentify(busy.source, out, pseudonyms=held.plan, as_of=AS_OF, processes=processes)
+        assert held.keep().added == 75
+    subjects = {f"Patient/{found['id']}" for found in Released(out, report).resources("Patient")}
+    found = Released(out, report).resources("Observation")
+    assert {each["subject"]["reference"] for each in found} == subjects
+    assert lookup(file, found[0]["id"]) == Source("Observation", "o0-1")
+    assert report.facts()["pseudonyms"] == "random"
+
+
+def test_pseudonyms_need_a_key_or_a_plan(clinic: Clinic, tmp_path: Path) -> None:
+    source_dir = clinic.add(patient()).source
+    with pytest.raises(UsageError):
+        deidentify(source_dir, tmp_path / "out", as_of=AS_OF)
+    with pytest.raises(UsageError):
+        deidentify(source_dir, tmp_path / "out", as_of=AS_OF, key=KEY, pseudonyms=HmacPlan(KEY))
 
 
 def test_another_key_shares_no_id(busy: Clinic) -> None:

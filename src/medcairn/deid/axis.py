@@ -19,6 +19,9 @@ TOP_AGE = 90
 LARGEST_SHIFT = timedelta(days=365)
 """From 31 December of a leap year back to 1 January."""
 
+_AFTER = "~"
+"""Follows every character of a date, so that a day and this follow every time on that day."""
+
 
 def read_moment(text: str) -> datetime | None:
     """A FHIR date or dateTime as a naive UTC instant; partial dates as their first day; None: unreadable.
@@ -42,28 +45,30 @@ def read_moment(text: str) -> datetime | None:
 class Span:
     """What pass one learns of a subject: first and last day, day of birth and of death (proleptic ordinals).
 
-    ``first_text`` and ``last_text`` hold the same days as text, so that most dates are told to lie between
-    them by a comparison of strings.
+    The last day matters only where it is later than ``as_of``, and is not kept before.
+
+    A date or dateTime ``text`` with ``after_first < text < last_text`` lies between the first and the last
+    day, and need not be noted: a comparison of strings tells most.
     """
 
-    __slots__ = ("birth", "died", "first", "first_text", "last", "last_text")
+    __slots__ = ("after_first", "birth", "died", "first", "last", "last_text")
 
-    def __init__(self) -> None:
+    def __init__(self, as_of: date) -> None:
         self.first: int | None = None
-        self.last: int | None = None
+        self.last = as_of.toordinal()
         self.birth: int | None = None
         self.died: int | None = None
-        self.first_text = "~"
-        self.last_text = ""
+        self.after_first = _AFTER
+        self.last_text = as_of.isoformat()
 
     def note(self, text: str) -> None:
         """A date of one of the subject's records."""
-        if len(text) >= 10 and self.first_text < text[:10] < self.last_text:
+        if self.after_first < text < self.last_text:
             return  # the UTC day differs from the written one by at most a day, so it lies between as well
         moment = read_moment(text)
         if moment is not None:
             day = moment.toordinal()
-            self.reach(day, day)
+            self.reach(day)
 
     def born(self, text: str) -> None:
         """The date of birth. It is no record, so it does not move the first day."""
@@ -78,19 +83,20 @@ class Span:
         if moment is not None:
             self.died = _earliest(self.died, moment.toordinal())
 
-    def reach(self, first: int, last: int) -> None:
-        """Widen the span to hold the days ``first`` to ``last``."""
-        if self.first is None or first < self.first:
-            self.first = first
-            self.first_text = date.fromordinal(first).isoformat()
-        if self.last is None or last > self.last:
-            self.last = last
-            self.last_text = date.fromordinal(last).isoformat()
+    def reach(self, day: int) -> None:
+        """Widen the span to hold ``day``."""
+        if self.first is None or day < self.first:
+            self.first = day
+            self.after_first = date.fromordinal(day).isoformat() + _AFTER
+        if day > self.last:
+            self.last = day
+            self.last_text = date.fromordinal(day).isoformat()
 
     def merge(self, other: Span) -> None:
         """Take in what another part of the source said of the same subject."""
-        if other.first is not None and other.last is not None:
-            self.reach(other.first, other.last)
+        if other.first is not None:
+            self.reach(other.first)
+            self.reach(other.last)
         self.birth = _earliest(self.birth, other.birth)
         self.died = _earliest(self.died, other.died)
 
@@ -98,10 +104,10 @@ class Span:
         return _span, (self.first, self.last, self.birth, self.died)
 
 
-def _span(first: int | None, last: int | None, birth: int | None, died: int | None) -> Span:
-    span = Span()
-    if first is not None and last is not None:
-        span.reach(first, last)
+def _span(first: int | None, last: int, birth: int | None, died: int | None) -> Span:
+    span = Span(date.fromordinal(last))
+    if first is not None:
+        span.reach(first)
     span.birth, span.died = birth, died
     return span
 
@@ -126,7 +132,7 @@ def axis_of(span: Span, as_of: date) -> Axis:
     """The axis of a subject, with ages reckoned at ``as_of``."""
     shift = 0 if span.first is None else _new_year(span.first) - span.first
     birth = span.birth if span.birth is not None else span.first
-    end = span.died if span.died is not None else max(as_of.toordinal(), span.last or 0)
+    end = span.died if span.died is not None else max(as_of.toordinal(), span.last)
     if birth is not None and _age(birth, end) > OLDEST_SHOWN_AGE:
         top = as_of.year if span.died is None else min(as_of.year, _year(span.died + shift))
         birth_year = top - TOP_AGE

@@ -82,6 +82,16 @@ class HmacPlan:
 
 
 @dataclass(frozen=True)
+class KeyRun:
+    """A run under a key that is kept: nothing has to be remembered. Stands where a crosswalk's run may."""
+
+    plan: HmacPlan
+
+    def keep(self) -> None:
+        """Nothing to do: the key is what remembers."""
+
+
+@dataclass(frozen=True)
 class RandomPlan:
     """Pseudonyms from a crosswalk, and new ones from this run's secret."""
 
@@ -275,6 +285,7 @@ __all__ = [
     "CrosswalkReport",
     "CrosswalkRun",
     "HmacPlan",
+    "KeyRun",
     "PseudonymFamilies",
     "PseudonymPlan",
     "RandomPlan",

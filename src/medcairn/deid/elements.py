@@ -1,177 +1,111 @@
 """What each kind of element means: the type it is decoded with, and how it is checked and changed.
 
-A transform takes a decoded value and gives what may leave, or None. It raises :class:`Refused` when the
+A change takes a decoded value and gives what may leave as JSON, or None. It raises :class:`Refused` when the
 value has not the shape that its kind must have; the resource then goes to quarantine.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from enum import StrEnum
 from typing import Annotated, Literal, TypeVar, cast
 
 import msgspec
 
 from medcairn.core.errors import SettingsError
 from medcairn.core.labels import Label
-from medcairn.deid.axis import Axis, read_moment
-from medcairn.deid.calendar import Calendar, in_precision_of
-from medcairn.deid.codes import Check, compile_rules
-from medcairn.deid.datatypes import (
-    Address,
-    BirthSexExtension,
-    CodeableConcept,
-    Coding,
-    ExtensionHead,
-    Quantity,
-    RaceExtension,
-    RacePart,
-)
-from medcairn.deid.keys import Pseudonyms
+from medcairn.deid.codes import is_loinc
+from medcairn.deid.codings import Codings
+from medcairn.deid.crosswalk import PseudonymFamilies
+from medcairn.deid.datatypes import Address, CodeableConcept, Coding, Quantity
+from medcairn.deid.extensions import FOLLOW_UP_URL, OVER_89_URL, PatientExtensions
+from medcairn.deid.passage import Passage
+from medcairn.deid.places import Places
 from medcairn.deid.policy import Leaf, Vocabulary
+from medcairn.deid.quantities import UCUM, Quantities, Refused, number
 from medcairn.deid.references import Reference, References
-from medcairn.deid.tally import Loss, Tally
+from medcairn.deid.tally import Loss
 
-UCUM = "http://unitsofmeasure.org"
-US_CORE = "http://hl7.org/fhir/us/core/StructureDefinition/"
-OVER_89_URL = "urn:medcairn:age-90-plus"
-FOLLOW_UP_URL = "urn:medcairn:follow-up-end"
-_NUMBER = re.compile(rb"-?(?:0|[1-9][0-9]{0,20})(?:\.[0-9]{1,20})?(?:[eE][+-]?[0-9]{1,3})?")
-_UNITED_STATES = frozenset({"us", "usa", "united states", "united states of america"})
-_MEMO_LIMIT = 50_000
-_MEMO_KEY_BYTES = 2_000
+LOINC = "http://loinc.org"
+_json = msgspec.json.Encoder().encode
+_TIME = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\Z")
+_LINK_ID = re.compile(r"[0-9]{1,2}(?:\.[0-9]{1,2})?\Z")
 
 T = TypeVar("T")
-Transform = Callable[[object], object | None]
-_Measure = tuple[str | None, str | None, str | None, int | None, bool]
+Transform = Callable[[object], "bytes | None"]
 
 
-class Refused(Exception):
-    """A value that its kind cannot take. Carries nothing, and never leaves this package."""
+class Key(StrEnum):
+    """By what of a decoded value ``x`` its change may be remembered, as a Python expression."""
+
+    BYTES = 'b"" + x'
+    TEXT = "x"
+    TARGET = "x.reference"
 
 
 @dataclass(frozen=True)
 class Element:
-    """How a kind is decoded, and how its values are changed (None: as they are)."""
+    """How a kind is decoded, and how its values are changed into JSON (None: as they are).
+
+    ``key`` says by what a change may be remembered, if it may. ``seen`` is the memory of a change that
+    keeps one of its own, by the same key.
+    """
 
     decoded_as: object
     transform: Transform | None
-
-
-class Passage:
-    """The resource at hand: its subject's axis, and where losses are counted."""
-
-    __slots__ = ("_calendar", "axis", "floor_year", "shift", "tally")
-
-    def __init__(self, tally: Tally) -> None:
-        self.tally = tally
-        self._calendar = Calendar()
-        self.enter(None)
-
-    def enter(self, axis: Axis | None) -> None:
-        """Begin a resource whose dates lie on ``axis``; None: no subject, so no dates."""
-        self.axis = axis
-        self.shift: int | None = None if axis is None else axis.shift
-        self.floor_year = 1 if axis is None else axis.floor_year
-
-    def move(self, text: str) -> str | None:
-        """A date on the moved axis, or None when it is withheld."""
-        shift = self.shift
-        if shift is None:
-            self.tally.lost[Loss.DATE_WITHOUT_SUBJECT] += 1
-            return None
-        hour = self._calendar.hour(text)
-        if hour is not None:
-            day = self._calendar.day(hour[0] + shift)
-            if day is not None and day[0] >= self.floor_year:
-                return f"{day[1]}{hour[1]}{text[13:19]}Z"
-        return self._move_any(text, shift)
-
-    def _move_any(self, text: str, shift: int) -> str | None:
-        loss = Loss.DATE_UNREADABLE
-        moment = read_moment(text)
-        if moment is not None:
-            loss = Loss.DATE_OUT_OF_RANGE
-            day = self._calendar.day(moment.toordinal() + shift)
-            if day is not None:
-                if day[0] >= self.floor_year:
-                    return in_precision_of(text, day[1], moment)
-                loss = Loss.DATE_TELLS_AGE
-        self.tally.lost[loss] += 1
-        return None
-
-    def birth_year(self) -> str | None:
-        """The year of birth as it may leave."""
-        year = None if self.axis is None else self.axis.birth_year
-        if year is None:
-            self.tally.lost[Loss.DATE_UNREADABLE] += 1
-            return None
-        return f"{year:04d}"
-
-
-def remembered(kind: object, change: Callable[[T], object | None], tally: Tally) -> Transform:
-    """A change of a JSON value that depends on nothing else, remembered by the value's bytes.
-
-    ``kind`` is what the value is decoded as. What the change counts as lost is counted again each time.
-    """
-    decode = cast(Callable[[bytes], "T | None"], msgspec.json.Decoder(kind).decode)
-    encode = msgspec.json.Encoder().encode
-    memo: dict[bytes, tuple[msgspec.Raw | None, tuple[Loss, ...]]] = {}
-
-    def work(key: bytes) -> tuple[msgspec.Raw | None, tuple[Loss, ...]]:
-        before = tally.lost.copy()
-        decoded = decode(key)
-        changed = None if decoded is None else change(decoded)
-        losses = tuple((tally.lost - before).elements())
-        tally.lost.clear()
-        tally.lost.update(before)
-        found = None if changed is None else msgspec.Raw(encode(changed)), losses
-        if len(key) <= _MEMO_KEY_BYTES:
-            if len(memo) >= _MEMO_LIMIT:
-                memo.clear()
-            memo[key] = found
-        return found
-
-    def transform(value: object) -> object | None:
-        key = bytes(cast(msgspec.Raw, value))
-        output, losses = memo.get(key) or work(key)
-        for loss in losses:
-            tally.lost[loss] += 1
-        return output
-
-    return transform
+    key: Key | None = None
+    seen: Mapping[str, bytes] | None = None
 
 
 class Kinds:
-    """The kinds of element that a policy may use."""
+    """The kinds of element that a policy may use, for one process's passage through a source."""
 
-    def __init__(self, vocabulary: Vocabulary, pseudonyms: Pseudonyms, tally: Tally) -> None:
-        self._vocabulary = vocabulary
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        pseudonyms: PseudonymFamilies,
+        passage: Passage,
+        gone: frozenset[str] = frozenset(),
+    ) -> None:
+        self.passage = passage
+        self.references = References(pseudonyms, passage, gone)
+        self.quantities = Quantities(vocabulary, passage)
         self._pseudonyms = pseudonyms
-        self._checks: dict[str, Check] = compile_rules(vocabulary.systems)
-        self._all_units = vocabulary.units | vocabulary.unit_words
-        self._measures: dict[tuple[str | None, str | None, str | None], _Measure] = {}
-        self.tally = self._tally = tally
-        self.passage = Passage(tally)
-        self.references = References(pseudonyms, tally)
-        integer = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
-        self._plain: dict[str, Element] = {
+        self._codings = Codings(vocabulary, passage)
+        self._parameterized: Mapping[str, Callable[[Leaf], Element]] = {
+            "code": _code,
+            "Reference": self._reference,
+            "canonical": self._canonical,
+        }
+        self._plain = self._plain_kinds(Places(vocabulary, passage))
+
+    def _plain_kinds(self, places: Places) -> dict[str, Element]:
+        passage, quantities = self.passage, self.quantities
+        extensions = PatientExtensions(self._codings)
+        moment = Element(str, cast(Transform, passage.move), Key.TEXT, passage.moved)
+        return {
             "boolean": Element(bool, None),
-            "integer": Element(integer, None),
-            "decimal": Element(msgspec.Raw, _number),
-            "dateTime": Element(str, cast(Transform, self.passage.move)),
-            "birthYear": Element(str, lambda _: self.passage.birth_year()),
-            "Quantity": Element(Quantity, cast(Transform, self._quantity)),
-            "Address": Element(Address, cast(Transform, self._address)),
-            "PatientExtension": Element(msgspec.Raw, self._extension()),
+            "integer": _whole_number(-(2**31)),
+            "unsignedInt": _whole_number(0),
+            "positiveInt": _whole_number(1),
+            "decimal": Element(msgspec.Raw, number),
+            "date": moment,
+            "dateTime": moment,
+            "instant": moment,
+            "time": Element(str, self._time),
+            "birthYear": Element(str, lambda _: passage.birth_year()),
+            "Quantity": Element(msgspec.Raw, cast(Transform, quantities.quantity), Key.BYTES),
+            "Age": Element(Quantity, quantities.age),
+            "Address": Element(Address, _encoding(places.address)),
+            "PatientExtension": Element(msgspec.Raw, _encoding(extensions.extension)),
+            "linkId": Element(str, self._link_id),
         }
 
-    def identity(self, resource_type: str) -> Transform:
+    def identity(self, resource_type: str) -> Callable[[str], str]:
         """The change of a resource's own id."""
-        pseudonym = self._pseudonyms.family(resource_type)
-        return lambda value: pseudonym(cast(str, value))
+        return self._pseudonyms.family(resource_type)
 
     def element(self, leaf: Leaf) -> Element:
         """How the policy's element ``leaf`` is decoded and changed.
@@ -180,169 +114,100 @@ class Kinds:
         """
         if leaf.kind in ("Coding", "CodeableConcept"):
             return self._coded(leaf)
-        if leaf.kind == "code":
-            one = Element(Literal[leaf.arguments], None)
-        elif leaf.kind == "Reference":
-            one = Element(Reference, cast(Transform, self.references.publisher(leaf.arguments)))
+        if leaf.kind in self._parameterized:
+            one = self._parameterized[leaf.kind](leaf)
         elif leaf.kind in self._plain:
             one = self._plain[leaf.kind]
         else:
             raise SettingsError("A policy names a kind of element that does not exist", kind=Label(leaf.kind))
-        return _each(one) if leaf.many else one
+        return Element(list[one.decoded_as], over_each(one.transform or _json)) if leaf.many else one  # type: ignore[name-defined]
+
+    def naming(self) -> Element:
+        """The CodeableConcept that says what a value beside it means."""
+        return from_json(CodeableConcept | None, _encoding(self._codings.naming))
 
     def _coded(self, leaf: Leaf) -> Element:
-        """Codes recur, so the whole element, list or not, is remembered by its bytes."""
-        tally = self._tally
+        """Codes recur, so the whole element, list or not, is remembered."""
+        codings = self._codings
         if leaf.kind == "Coding" and leaf.many:
-            transform = remembered(list[Coding] | None, self._codings, tally)
-        elif leaf.kind == "Coding":
-            transform = remembered(Coding | None, self._coding, tally)
-        elif leaf.many:
-            transform = remembered(list[CodeableConcept] | None, self._concepts, tally)
-        else:
-            transform = remembered(CodeableConcept | None, self._concept, tally)
-        return Element(msgspec.Raw, transform)
+            return from_json(list[Coding] | None, _encoding(codings.codings))
+        if leaf.kind == "Coding":
+            return from_json(Coding | None, _encoding(codings.coding))
+        if leaf.many:
+            return from_json(list[CodeableConcept] | None, _encoding(codings.concepts))
+        return from_json(CodeableConcept | None, _encoding(codings.concept))
 
-    def _coding(self, value: Coding) -> Coding | None:
-        if value.code is None:
-            return None
-        check = None if value.system is None else self._checks.get(value.system)
-        if check is None:
-            loss = Loss.CODE_WITHOUT_SYSTEM if value.system is None else Loss.CODE_OF_OTHER_SYSTEM
-            self._tally.lost[loss] += 1
-            return None
-        if not check(value.code):
-            self._tally.lost[Loss.CODE_MALFORMED] += 1
-            return None
-        return value
+    def _reference(self, leaf: Leaf) -> Element:
+        publish = self.references.publisher(leaf.arguments)
+        return Element(Reference, cast(Transform, publish), Key.TARGET)
 
-    def _codings(self, values: list[Coding]) -> list[Coding] | None:
-        return [kept for value in values if (kept := self._coding(value)) is not None] or None
+    def _canonical(self, leaf: Leaf) -> Element:
+        """A URL of a closed list, without its version."""
 
-    def _concept(self, value: CodeableConcept) -> CodeableConcept | None:
-        codings = self._codings(value.coding or [])
-        return None if codings is None else CodeableConcept(codings)
+        def change(value: object) -> bytes | None:
+            url = cast(str, value).partition("|")[0]
+            return self._text(url, url in leaf.arguments, Loss.URI_NOT_LISTED)
 
-    def _concepts(self, values: list[CodeableConcept]) -> list[CodeableConcept] | None:
-        return [kept for value in values if (kept := self._concept(value)) is not None] or None
+        return Element(str, change)
 
-    def _quantity(self, value: Quantity) -> Quantity | None:
-        number = None if value.value is None else _number(value.value)
-        if number is None:
-            return None
-        measure = (value.unit, value.system, value.code)
-        known = self._measures.get(measure)
-        if known is None:
-            known = self._measure(*measure)
-        value.unit, value.system, value.code, limit, lost = known
-        if lost:
-            self._tally.lost[Loss.UNIT_NOT_LISTED] += 1
-        if limit is not None and float(bytes(number)) > limit:
-            self._tally.lost[Loss.AGE_OVER_89] += 1
-            return None
-        return value
+    def _time(self, value: object) -> bytes | None:
+        text = cast(str, value)
+        return self._text(text, _TIME.match(text) is not None, Loss.TIME_UNREADABLE)
 
-    def _measure(self, unit: str | None, system: str | None, code: str | None) -> _Measure:
-        """The unit that may leave, the age limit in it, and whether a unit was lost."""
-        units = self._vocabulary.units
-        shown = unit if unit in self._all_units else code if code in units else None
-        coded = system == UCUM and code in units
-        limit = self._vocabulary.age_limits.get(shown or "")
-        lost = shown is None and bool(unit or code)
-        found = (shown, UCUM if coded else None, code if coded else None, limit, lost)
-        if len(self._measures) < _MEMO_LIMIT:
-            self._measures[unit, system, code] = found
-        return found
+    def _link_id(self, value: object) -> bytes | None:
+        """A path of LOINC codes (``/93025-5/93026-3``), or one or two numbers of two digits (``3.14``)."""
+        text = cast(str, value)
+        codes = text.removeprefix("/").split("/")
+        of_loinc = all(is_loinc(code) for code in codes)
+        if of_loinc:
+            self._codings.note(LOINC, codes[-1])
+        return self._text(text, of_loinc or _LINK_ID.match(text) is not None, Loss.LINK_ID_NOT_CLOSED)
 
-    def _address(self, value: Address) -> Address | None:
-        country = (value.country or "").strip().casefold()
-        if country and country not in _UNITED_STATES:
-            self._tally.lost[Loss.COUNTRY_NOT_LISTED] += 1
-            return None
-        state = _state(value.state, self._vocabulary)
-        if value.state and state is None:
-            self._tally.lost[Loss.STATE_NOT_LISTED] += 1
-        zip3 = _zip3(value.postalCode, self._vocabulary) if value.postalCode else None
-        if state is None and zip3 is None and not country:
-            return None
-        return Address(state, zip3, "US" if country else None)
-
-    def _extension(self) -> Transform:
-        """US Core race, ethnicity and birth sex; every other extension disappears."""
-        head = msgspec.json.Decoder(ExtensionHead)
-        race = remembered(RaceExtension, self._race, self._tally)
-        sex = remembered(BirthSexExtension, _as_it_is, self._tally)
-        handlers: dict[str, Transform] = {
-            f"{US_CORE}us-core-race": race,
-            f"{US_CORE}us-core-ethnicity": race,
-            f"{US_CORE}us-core-birthsex": sex,
-        }
-
-        def transform(value: object) -> object | None:
-            handler = handlers.get(head.decode(cast(msgspec.Raw, value)).url or "")
-            return None if handler is None else handler(value)
-
-        return transform
-
-    def _race(self, value: RaceExtension) -> RaceExtension | None:
-        parts: list[RacePart] = []
-        for part in value.extension or []:
-            coding = None if part.valueCoding is None else self._coding(part.valueCoding)
-            if part.url == "ombCategory" and coding is not None:
-                parts.append(RacePart(part.url, coding))
-        return RaceExtension(value.url, parts) if parts else None
-
-
-def _as_it_is(value: BirthSexExtension) -> BirthSexExtension:
-    return value
-
-
-def over_89_extension() -> msgspec.Raw:
-    """The extension that marks a subject whose age is shown as 90 and more."""
-    return msgspec.Raw(msgspec.json.encode({"url": OVER_89_URL, "valueBoolean": True}))
-
-
-def follow_up_extension(day: date) -> msgspec.Raw:
-    """The extension that tells up to which day, on the moved axis, a subject was followed."""
-    return msgspec.Raw(msgspec.json.encode({"url": FOLLOW_UP_URL, "valueDate": day.isoformat()}))
-
-
-def _number(value: object) -> msgspec.Raw | None:
-    """A JSON number as written. Raises :class:`Refused` for anything else, such as text of digits."""
-    raw = cast(msgspec.Raw, value)
-    text = bytes(raw)
-    if text == b"null":
+    def _text(self, text: str, may_leave: bool, loss: Loss) -> bytes | None:
+        if may_leave:
+            return _json(text)
+        self.passage.lost.append(loss)
         return None
-    if _NUMBER.fullmatch(text) is None:
-        raise Refused
-    return raw
 
 
-def _each(one: Element) -> Element:
-    transform = one.transform
-    decoded_as = list[one.decoded_as]  # type: ignore[name-defined]
-    if transform is None:
-        return Element(decoded_as, lambda values: values or None)
-    return Element(
-        decoded_as,
-        lambda values: (
-            [kept for value in cast("list[object]", values) if (kept := transform(value)) is not None] or None
-        ),
-    )
+def _code(leaf: Leaf) -> Element:
+    """One of a closed list of words."""
+    return Element(Literal[leaf.arguments], None, Key.TEXT)
 
 
-def _state(text: str | None, vocabulary: Vocabulary) -> str | None:
-    folded = (text or "").strip().casefold()
-    if folded.upper() in vocabulary.states.values():
-        return folded.upper()
-    return vocabulary.states.get(folded)
+def _whole_number(least: int) -> Element:
+    return Element(Annotated[int, msgspec.Meta(ge=least, le=2**31 - 1)], None)
 
 
-def _zip3(text: str, vocabulary: Vocabulary) -> str:
-    """The ZIP area when the census table lets it leave, else 000. Four digits lost their leading zero."""
-    digits = re.sub(r"[^0-9]", "", text.split("-")[0])
-    area = digits.zfill(5)[:3]
-    return area if len(digits) in (4, 5) and area in vocabulary.zip_areas else "000"
+def _encoding(change: Callable[[T], object | None]) -> Transform:
+    def transform(value: object) -> bytes | None:
+        changed = change(cast(T, value))
+        return None if changed is None else _json(changed)
+
+    return transform
+
+
+def from_json(kind: object, change: Transform) -> Element:
+    """An element that is remembered by its bytes, and decoded as ``kind`` or null only when it is new."""
+    decode = cast("Callable[[object], object]", msgspec.json.Decoder(kind).decode)
+
+    def transform(value: object) -> bytes | None:
+        decoded = decode(value)
+        return None if decoded is None else change(decoded)
+
+    return Element(msgspec.Raw, transform, Key.BYTES)
+
+
+def over_each(transform: Transform) -> Transform:
+    """The change of a list of values that ``transform`` changes; None when none is left."""
+
+    def each(values: object) -> bytes | None:
+        kept = [
+            changed for value in cast("list[object]", values) if (changed := transform(value)) is not None
+        ]
+        return b"[" + b",".join(kept) + b"]" if kept else None
+
+    return each
 
 
 __all__ = [
@@ -350,11 +215,10 @@ __all__ = [
     "OVER_89_URL",
     "UCUM",
     "Element",
+    "Key",
     "Kinds",
-    "Passage",
     "Refused",
     "Transform",
-    "follow_up_extension",
-    "over_89_extension",
-    "remembered",
+    "from_json",
+    "over_each",
 ]

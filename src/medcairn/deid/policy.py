@@ -7,16 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from pathlib import Path
 from typing import TypeAlias, Union, cast
 
 import yaml
 
 from medcairn.core.canonical import JSON
 from medcairn.core.digests import Digest, digest_json
-from medcairn.core.errors import SettingsError
+from medcairn.core.errors import SettingsError, UsageError
 from medcairn.core.labels import Label
 
-RULES_VERSION = 1
+RULES_VERSION = 2
 """Raised when the code that gives the kinds their meaning changes what leaves; part of the digest."""
 
 _KIND = re.compile(r"(?P<kind>[A-Za-z]+)(?:\((?P<arguments>[^()]*)\))?(?P<many>\*)?\Z")
@@ -62,12 +63,17 @@ class CodeRule:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The codes, units and places that may leave."""
+    """The codes, units and places that may leave.
+
+    ``age_limits``: by unit, in folded spelling, the highest number that is no age over 89. ``telling``: the
+    codes, by system, of observations whose value tells an ``age`` or an ``identity``.
+    """
 
     systems: Mapping[str, CodeRule]
     units: frozenset[str]
     unit_words: frozenset[str]
     age_limits: Mapping[str, int]
+    telling: Mapping[str, Mapping[str, frozenset[str]]]
     states: Mapping[str, str]
     zip_table: str
     zip_areas: frozenset[str]
@@ -91,6 +97,40 @@ def safe_harbor() -> Policy:
     return parse_policy(_shipped("safe_harbor"), _shipped("codes"), _shipped("r4_types"))
 
 
+def read_policy(path: Path) -> Policy:
+    """A policy of one's own, from a file in the form of the shipped ``policies/safe_harbor.yaml``.
+
+    The codes that may leave are the shipped ones, unless ``codes:`` in the file names another file beside
+    it. Its ``name`` may not be that of the shipped policy, so that nobody takes the one for the other.
+
+    Raises :class:`UsageError` when a file cannot be read, :class:`SettingsError` when it is no policy.
+    """
+    elements = _read(path)
+    root = _mapping(elements, "policy")
+    if root.get("name") == safe_harbor().name:
+        raise SettingsError("A policy of your own needs a name of its own", file=path)
+    codes = root.get("codes")
+    vocabulary = _shipped("codes") if codes is None else _read(path.parent / Path(str(codes)).name)
+    return parse_policy(elements, vocabulary, _shipped("r4_types"))
+
+
+def _read(path: Path) -> JSON:
+    text, value = None, None
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        pass
+    if text is None:
+        raise UsageError("The policy file cannot be read", file=path)
+    try:
+        value = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError):
+        value = None
+    if not isinstance(value, dict):
+        raise SettingsError("The policy file is no YAML mapping", file=path)
+    return cast(JSON, value)
+
+
 def parse_policy(elements: JSON, codes: JSON, resource_types: JSON) -> Policy:
     """A policy from the content of its three files.
 
@@ -100,15 +140,16 @@ def parse_policy(elements: JSON, codes: JSON, resource_types: JSON) -> Policy:
         {"rules": RULES_VERSION, "elements": elements, "codes": codes, "types": resource_types}
     )
     root = _mapping(elements, "policy")
+    _refuse_others(root, ("name", "version", "codes", "groups", "resources"), "policy")
     named: dict[str, Group] = {}
     for name, value in _mapping(root.get("groups", {}), "groups").items():
         named[name] = _group(value, name, named)
     return Policy(
-        name=str(root["name"]),
-        version=int(cast(int, root["version"])),
+        name=_name(root.get("name")),
+        version=_version(root.get("version")),
         resources={
             name: _resource(name, _mapping(value, name), named)
-            for name, value in _mapping(root["resources"], "resources").items()
+            for name, value in _mapping(root.get("resources"), "resources").items()
         },
         vocabulary=_vocabulary(_mapping(codes, "codes")),
         resource_types=frozenset(cast("list[str]", resource_types)),
@@ -116,9 +157,22 @@ def parse_policy(elements: JSON, codes: JSON, resource_types: JSON) -> Policy:
     )
 
 
+def _name(value: JSON) -> str:
+    if isinstance(value, str) and re.fullmatch(r"[a-z][a-z0-9-]{0,39}", value):
+        return value
+    raise SettingsError("A policy needs a name of small letters, digits and hyphens")
+
+
+def _version(value: JSON) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return value
+    raise SettingsError("A policy needs a version, a whole number from 1")
+
+
 def _resource(name: str, value: Mapping[str, JSON], named: Mapping[str, Group]) -> ResourcePolicy:
+    _refuse_others(value, ("subject", "fields"), name)
     subject = value.get("subject")
-    fields = _group(value["fields"], name, named).fields
+    fields = _group(value.get("fields"), name, named).fields
     if subject not in (None, "id") and subject not in fields:
         raise SettingsError("A policy names a subject element that it does not list", element=Label(name))
     return ResourcePolicy(name, None if subject is None else str(subject), fields)
@@ -156,6 +210,13 @@ def _vocabulary(value: Mapping[str, JSON]) -> Vocabulary:
         units=frozenset(cast("list[str]", value["units"])),
         unit_words=frozenset(cast("list[str]", value["unit_words"])),
         age_limits=cast("dict[str, int]", value["age_limits"]),
+        telling={
+            word: {
+                system: frozenset(cast("list[str]", codes))
+                for system, codes in _mapping(systems, "telling").items()
+            }
+            for word, systems in _mapping(value.get("telling", {}), "telling").items()
+        },
         states=cast("dict[str, str]", value["states"]),
         zip_table=str(zip3["table"]),
         zip_areas=frozenset(cast("list[str]", zip3["areas"])),
@@ -169,6 +230,12 @@ def _code_rule(value: Mapping[str, JSON]) -> CodeRule:
         pattern=None if pattern is None else str(pattern),
         codes=frozenset(cast("list[str]", value.get("codes", []))),
     )
+
+
+def _refuse_others(value: Mapping[str, JSON], known: tuple[str, ...], path: str) -> None:
+    others = len(set(value) - set(known))
+    if others:
+        raise SettingsError("A policy has keys that mean nothing", element=Label(path), keys=others)
 
 
 def _mapping(value: JSON, path: str) -> Mapping[str, JSON]:
@@ -193,5 +260,6 @@ __all__ = [
     "ResourcePolicy",
     "Vocabulary",
     "parse_policy",
+    "read_policy",
     "safe_harbor",
 ]

@@ -7,10 +7,11 @@ from collections.abc import Callable
 
 import msgspec
 
-from medcairn.deid.keys import Pseudonyms
-from medcairn.deid.tally import Loss, Tally
+from medcairn.deid.crosswalk import PseudonymFamilies
+from medcairn.deid.passage import Passage
+from medcairn.deid.tally import Loss
 
-_MEMO_LIMIT = 200_000
+PATIENT = ("Patient",)
 _LITERAL = re.compile(r"(?:\A|.*/)([A-Z][A-Za-z]{2,60})/([^/?#\s]{1,256})(?:/_history/[^/]+)?\Z")
 _PLAIN_ID = re.compile(r"[0-9A-Za-z.-]{1,64}")
 _UUID = re.compile(r"urn:(?:uuid|oid):([0-9A-Za-z.-]{1,256})\Z")
@@ -43,52 +44,63 @@ def parse_reference(text: str, declared: str | None, targets: tuple[str, ...]) -
 
 
 class References:
-    """Publishes references under one key, remembering those seen lately."""
+    """Publishes references under one set of pseudonyms.
 
-    def __init__(self, pseudonyms: Pseudonyms, tally: Tally) -> None:
+    ``gone`` are the published forms of resources that this run keeps back: a reference to one of them would
+    point nowhere, so it does not leave.
+    """
+
+    def __init__(
+        self, pseudonyms: PseudonymFamilies, passage: Passage, gone: frozenset[str] = frozenset()
+    ) -> None:
         self._pseudonyms = pseudonyms
-        self._tally = tally
-        self._literal: dict[str, tuple[str, str, Reference]] = {}
+        self._passage = passage
+        self._gone = gone
 
-    def source(self, value: Reference, targets: tuple[str, ...]) -> str | None:
-        """The source id that a reference means, when it points to one of ``targets``."""
-        found = self._literal.get(value.reference or "") or self._find(value, targets)
-        return None if isinstance(found, Loss) or found[0] not in targets else found[1]
-
-    def publisher(self, targets: tuple[str, ...]) -> Callable[[Reference], Reference | None]:
-        """What turns a reference into what may leave; None and a count when nothing may."""
-        literal, lost = self._literal, self._tally.lost
-
-        def publish(value: Reference) -> Reference | None:
-            found = literal.get(value.reference or "") or self._find(value, targets)
-            if isinstance(found, Loss):
-                lost[found] += 1
-                return None
-            if found[0] in targets:
-                return found[2]
-            lost[Loss.REFERENCE_OTHER_TYPE] += 1
+    def subject(self, value: Reference) -> str | None:
+        """The source id of the patient that a reference means; None: no patient, or one kept back."""
+        if value.reference is None:
             return None
+        parsed = parse_reference(value.reference, value.type, PATIENT)
+        if isinstance(parsed, Loss) or parsed[0] not in PATIENT:
+            return None
+        if self._gone and self._published(*parsed) in self._gone:
+            return None
+        return parsed[1]
+
+    def publisher(self, targets: tuple[str, ...]) -> Callable[[Reference], bytes | None]:
+        """What turns a reference to one of ``targets`` into JSON; None and a count when nothing may leave."""
+        families = {target: self._pseudonyms.family(target) for target in targets}
+        passage, gone = self._passage, self._gone
+
+        def publish(value: Reference) -> bytes | None:
+            target, _, source_id = (value.reference or "").partition("/")
+            relative = target in families and _PLAIN_ID.fullmatch(source_id) is not None
+            if not relative:
+                found = self._target(value, targets)
+                if isinstance(found, Loss):
+                    passage.lost.append(found)
+                    return None
+                target, source_id = found
+            published = f"{target}/{families[target](source_id)}"
+            if published in gone:
+                passage.lost.append(Loss.REFERENCE_QUARANTINED)
+                return None
+            return msgspec.json.encode({"reference": published})
 
         return publish
 
-    def _find(self, value: Reference, targets: tuple[str, ...]) -> tuple[str, str, Reference] | Loss:
+    def _target(self, value: Reference, targets: tuple[str, ...]) -> tuple[str, str] | Loss:
         text = value.reference
+        if not text or text.startswith("urn:"):
+            self._passage.asked = True  # the declared type decides as well, which the text does not tell
         if not text:
             return Loss.REFERENCE_WITHOUT_TARGET
-        target, _, source_id = text.partition("/")
-        if target not in targets or _PLAIN_ID.fullmatch(source_id) is None:
-            parsed = parse_reference(text, value.type, targets)
-            if isinstance(parsed, Loss):
-                return parsed
-            target, source_id = parsed
-            if target not in targets:
-                return Loss.REFERENCE_OTHER_TYPE
-        found = (target, source_id, Reference(f"{target}/{self._pseudonyms.of(target, source_id)}"))
-        if not text.startswith("urn:"):
-            if len(self._literal) >= _MEMO_LIMIT:
-                self._literal.clear()
-            self._literal[text] = found
-        return found
+        parsed = parse_reference(text, value.type, targets)
+        return parsed if isinstance(parsed, Loss) or parsed[0] in targets else Loss.REFERENCE_OTHER_TYPE
+
+    def _published(self, target: str, source_id: str) -> str:
+        return f"{target}/{self._pseudonyms.of(target, source_id)}"
 
 
-__all__ = ["Reference", "References", "parse_reference"]
+__all__ = ["PATIENT", "Reference", "References", "parse_reference"]

@@ -17,12 +17,13 @@ class DeidReport:
     """The outcome of one run.
 
     ``read`` and ``left`` count resources by type, ``quarantined`` by type and reason, ``lost`` counts
-    elements that were taken out of resources that left. ``over_89`` are subjects shown as 90 and more.
+    elements that were taken out of resources that left. ``over_89`` are subjects shown as 90 and more;
+    ``pseudonyms`` says how pseudonyms were made.
     """
 
     mode: Label
     as_of: date
-    key_id: Label
+    pseudonyms: Mapping[str, JSON]
     policy: Label
     policy_digest: Digest
     zip_table: Label
@@ -35,6 +36,11 @@ class DeidReport:
     left: Mapping[str, int]
     quarantined: Mapping[str, Mapping[Reason, int]]
     lost: Mapping[Loss, int]
+
+    @property
+    def key_id(self) -> str:
+        """What tells the key, or the crosswalk, from another."""
+        return str(self.pseudonyms.get("key_id") or self.pseudonyms.get("crosswalk_id"))
 
     @property
     def resources_read(self) -> int:
@@ -66,7 +72,7 @@ class DeidReport:
         return {
             "mode": self.mode,
             "as_of": self.as_of.isoformat(),
-            "key_id": self.key_id,
+            **self.pseudonyms,
             "policy": self.policy,
             "policy_digest": self.policy_digest,
             "zip_table": self.zip_table,

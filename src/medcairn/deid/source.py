@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -10,6 +10,7 @@ from typing import BinaryIO
 from medcairn.core.errors import DataError, UsageError
 
 CHUNK_BYTES = 4 << 20
+_BLOCK_BYTES = 128 << 10
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -45,9 +46,14 @@ class Source:
 
     def chunks(self) -> Iterator[Chunk]:
         """Every byte of every file once, in order of file name and position."""
-        for file in self.files:
-            for start in range(0, max(file.size, 1), CHUNK_BYTES):
-                yield Chunk(file, start, min(start + CHUNK_BYTES, file.size))
+        return chunks_of(self.files)
+
+
+def chunks_of(files: Iterable[SourceFile]) -> Iterator[Chunk]:
+    """Every byte of ``files`` once, in their order."""
+    for file in files:
+        for start in range(0, max(file.size, 1), CHUNK_BYTES):
+            yield Chunk(file, start, min(start + CHUNK_BYTES, file.size))
 
 
 def find_source(folder: Path, resource_types: frozenset[str]) -> Source:
@@ -89,36 +95,39 @@ def find_source(folder: Path, resource_types: frozenset[str]) -> Source:
     return Source(tuple(files), passed_over)
 
 
-def read_lines(chunk: Chunk) -> list[bytes]:
-    """The lines of ``chunk`` without their line ends. Raises :class:`DataError` when it cannot be read."""
-    lines: list[bytes] | None = None
+def read_blocks(chunk: Chunk) -> Iterator[list[bytes]]:
+    """The lines of ``chunk`` with their line ends, as many at a time as stay near to the processor.
+
+    Raises :class:`DataError` when the file cannot be read.
+    """
+    failed = False
     try:
-        with chunk.file.path.open("rb") as stream:
-            lines = _lines(stream, chunk)
+        with chunk.file.path.open("rb", buffering=_BLOCK_BYTES) as stream:
+            yield from _blocks(stream, chunk)
     except OSError:
-        pass
-    if lines is None:
+        failed = True
+    if failed:
         raise DataError("A source file cannot be read", file=chunk.file.path)
-    return lines
 
 
-def _lines(stream: BinaryIO, chunk: Chunk) -> list[bytes]:
+def _blocks(stream: BinaryIO, chunk: Chunk) -> Iterator[list[bytes]]:
     """A line belongs to the chunk that holds its first byte; the last one may reach past the end."""
+    position = 0
     if chunk.start > 0:
-        stream.seek(chunk.start - 1)
-        stream.readline()
-    begin = stream.tell()
-    if begin >= chunk.end:
-        return []
-    data = stream.read(chunk.end - begin)
-    if not data.endswith(b"\n"):
-        data += stream.readline()
-    if begin == 0:
-        data = data.removeprefix(_BOM)
-    lines = data.split(b"\n")
-    if not lines[-1]:
-        lines.pop()
-    return lines
+        position = chunk.start - 1
+        stream.seek(position)
+        position += len(stream.readline())
+    while position < chunk.end:
+        size = min(_BLOCK_BYTES, chunk.end - position)
+        # readlines stops after the line that takes it past its hint, and takes 0 for no hint
+        lines = stream.readlines(size - 1) if size > 1 else [stream.readline()]
+        if not lines:
+            return
+        size = sum(map(len, lines))
+        if position == 0:
+            lines[0] = lines[0].removeprefix(_BOM)
+        position += size
+        yield lines
 
 
 def _type_of(name: str) -> str:
@@ -127,4 +136,4 @@ def _type_of(name: str) -> str:
     return parts[0] if len(parts) == 1 or numbered else ""
 
 
-__all__ = ["CHUNK_BYTES", "Chunk", "Source", "SourceFile", "find_source", "read_lines"]
+__all__ = ["CHUNK_BYTES", "Chunk", "Source", "SourceFile", "chunks_of", "find_source", "read_blocks"]

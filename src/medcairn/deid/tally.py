@@ -26,17 +26,23 @@ class Loss(StrEnum):
     REFERENCE_OTHER_TYPE = "reference_other_type"
     REFERENCE_UNREADABLE = "reference_unreadable"
     REFERENCE_WITHOUT_TARGET = "reference_without_target"
+    REFERENCE_QUARANTINED = "reference_quarantined"
     DATE_WITHOUT_SUBJECT = "date_without_subject"
     DATE_UNREADABLE = "date_unreadable"
     DATE_TELLS_AGE = "date_tells_age"
     DATE_OUT_OF_RANGE = "date_out_of_range"
     AGE_OVER_89 = "age_over_89"
+    VALUE_TELLS_AGE = "value_tells_age"
+    VALUE_IDENTIFIES = "value_identifies"
     CODE_WITHOUT_SYSTEM = "code_without_system"
     CODE_OF_OTHER_SYSTEM = "code_of_other_system"
     CODE_MALFORMED = "code_malformed"
     UNIT_NOT_LISTED = "unit_not_listed"
     STATE_NOT_LISTED = "state_not_listed"
     COUNTRY_NOT_LISTED = "country_not_listed"
+    URI_NOT_LISTED = "uri_not_listed"
+    LINK_ID_NOT_CLOSED = "link_id_not_closed"
+    TIME_UNREADABLE = "time_unreadable"
 
 
 class Tally:

@@ -1,0 +1,23 @@
+"""A policy's proof by canaries: made-up identifiers planted everywhere, and a search of what left."""
+
+from medcairn.deid.canaries.categories import Canary, Category, canary
+from medcairn.deid.canaries.harness import (
+    CanaryLeak,
+    CanaryReport,
+    Release,
+    all_places,
+    planted_in,
+    run_canaries,
+)
+
+__all__ = [
+    "Canary",
+    "CanaryLeak",
+    "CanaryReport",
+    "Category",
+    "Release",
+    "all_places",
+    "canary",
+    "planted_in",
+    "run_canaries",
+]
