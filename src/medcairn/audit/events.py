@@ -33,6 +33,8 @@ class EventType(StrEnum):
     MODEL_TRANSITIONED = "model.transitioned"
     PREDICTION_MADE = "prediction.made"
     TRAIL_VERIFIED = "trail.verified"
+    SUBJECT_REIDENTIFIED = "subject.reidentified"
+    KEY_ROTATED = "key.rotated"
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from medcairn.cli.deid_checks import register as register_checks
+from medcairn.cli.deid_options import (
+    KeyCommand,
+    KeyEnv,
+    KeyFile,
+    PolicyFile,
+    day_option,
+    held_pseudonyms,
+    key_source,
+    may_be_replaced,
+    read_policy_option,
+)
 from medcairn.cli.output import JsonFlag, note, print_json, progress, say
 from medcairn.cli.study import StudyFolder
 
@@ -16,6 +27,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from medcairn.deid import DeidReport, ScanReport
+    from medcairn.deid.ms_compat import MsCompatReport
 
 deid = typer.Typer()
 
@@ -25,15 +37,28 @@ InDir = Annotated[
     Path, typer.Argument(metavar="IN_DIR", help="Folder of <Type>….ndjson with patients' data.")
 ]
 OutDir = Annotated[Path, typer.Argument(metavar="OUT_DIR", help="Folder for the de-identified files.")]
-KeyFile = Annotated[
-    Path, typer.Option("--key-file", help="The pseudonym key: 32 random bytes, raw or hex, mode 0600.")
+Mode = Annotated[
+    str,
+    typer.Option(
+        "--mode",
+        help="safe-harbor, or ms-compat: configurations of Microsoft's FHIR anonymizer, given with --policy. "
+        "ms-compat is not Safe Harbor: what no rule names stays, and shifted dates keep month and day.",
+    ),
 ]
-Mode = Annotated[str, typer.Option("--mode", help="safe-harbor; limited-shifted and ms-compat are to come.")]
 AsOf = Annotated[
     str | None, typer.Option("--as-of", metavar="DATE", help="The day on which ages are reckoned; required.")
 ]
 Processes = Annotated[
     int, typer.Option("--processes", min=1, max=64, help="Processes; the output is the same.")
+]
+Pseudonyms = Annotated[
+    str,
+    typer.Option(
+        "--pseudonyms", help="hmac: from the key. random: the crosswalk (0600, PHI zone) remembers whose."
+    ),
+]
+Crosswalk = Annotated[
+    Path | None, typer.Option("--crosswalk", metavar="FILE", help="The crosswalk of random pseudonyms.")
 ]
 
 
@@ -58,34 +83,57 @@ def stage(
 def run(
     in_dir: InDir,
     out_dir: OutDir,
-    key_file: KeyFile,
+    key_file: KeyFile = None,
+    key_env: KeyEnv = None,
+    key_command: KeyCommand = None,
     mode: Mode = "safe-harbor",
+    policy: PolicyFile = None,
     as_of: AsOf = None,
+    pseudonyms: Pseudonyms = "hmac",
+    crosswalk: Crosswalk = None,
     processes: Processes = 1,
     as_json: JsonFlag = False,
 ) -> None:
     """De-identify a folder of NDJSON, then scan the result; nothing is kept when the scan finds a leak.
 
     Example: medcairn deid run phi/export lake/deid --key-file pseudonym.key --as-of 2025-06-30
+
+    Example: medcairn deid run phi/export lake/deid --pseudonyms random --crosswalk phi/crosswalk.db --as-of
+    2025-06-30
     """
     from medcairn.core.artifacts import Zone, draft_artifact
-    from medcairn.core.errors import LeakFound
-    from medcairn.deid import deidentify, read_key, scan
+    from medcairn.core.errors import UsageError
+    from medcairn.deid import deidentify, scan
 
-    day = _as_of(as_of)
-    key = read_key(key_file)
-    _may_be_replaced(out_dir)
-    with draft_artifact(out_dir, kind="deid", zone=Zone.DEIDENTIFIED) as draft, progress(as_json) as shown:
+    day = day_option(as_of)
+    key = (key_file, key_env, key_command)
+    if mode == "ms-compat":
+        _ms_compat(in_dir, out_dir, key, policy, day, as_json=as_json)
+        return
+    if mode != "safe-harbor":
+        raise UsageError("There is no such de-identification mode", hint="Use safe-harbor or ms-compat")
+    chosen = read_policy_option(policy)
+    may_be_replaced(out_dir)
+    with (
+        draft_artifact(out_dir, kind="deid", zone=Zone.DEIDENTIFIED) as draft,
+        held_pseudonyms(pseudonyms, key, crosswalk, draft.folder, in_dir) as held,
+        progress(as_json) as shown,
+    ):
         report = deidentify(
-            in_dir, draft.folder, key=key, as_of=day, mode=mode, processes=processes, progress=shown
+            in_dir,
+            draft.folder,
+            pseudonyms=held.plan,
+            as_of=day,
+            processes=processes,
+            progress=shown,
+            policy=chosen,
         )
-        found = scan(in_dir, draft.folder, progress=shown)
+        found = scan(in_dir, draft.folder, processes=processes, policy=chosen, progress=shown)
         if found.hits:
             _tell_hits(found)
             shutil.rmtree(draft.folder, ignore_errors=True)  # what leaked must not lie outside the PHI zone
         found.refuse_leaks()
-        if not found.clean:
-            raise LeakFound("The leak scan did not finish")
+        held.keep()
         draft.facts.update(report.facts() | {"leak_scan": found.facts()})
     if as_json:
         print_json({"deid": report.facts(), "scan": found.facts(), "folder": str(out_dir)})
@@ -94,10 +142,55 @@ def run(
     say(f"De-identified files are in {out_dir}")
 
 
+def _ms_compat(
+    in_dir: Path,
+    out_dir: Path,
+    key: tuple[Path | None, str | None, str | None],
+    policy: Path | None,
+    as_of: date,
+    *,
+    as_json: bool,
+) -> None:
+    """Its output may hold identifiers, so it stays in the PHI zone and the scan only counts."""
+    from medcairn.core.artifacts import Zone, draft_artifact
+    from medcairn.core.errors import UsageError
+    from medcairn.deid import load_key, scan
+    from medcairn.deid.ms_compat import MsConfiguration, ms_compat_folder
+
+    if policy is None:
+        raise UsageError("ms-compat needs the anonymizer's configuration", hint="Give --policy FILE")
+    configuration = MsConfiguration.read(policy)
+    if any(way is not None for way in key):
+        configuration = configuration.keyed(load_key(key_source(*key)))
+    may_be_replaced(out_dir)
+    with draft_artifact(out_dir, kind="ms-compat", zone=Zone.PHI) as draft, progress(as_json) as shown:
+        report = ms_compat_folder(
+            in_dir, draft.folder, configuration=configuration, as_of=as_of, progress=shown
+        )
+        found = scan(in_dir, draft.folder, progress=shown)
+        draft.facts.update(report.facts() | {"leak_scan": found.facts()})
+    if as_json:
+        print_json({"deid": report.facts(), "scan": found.facts(), "folder": str(out_dir)})
+    else:
+        _tell_ms_compat(report, found, out_dir)
+
+
+def _tell_ms_compat(report: MsCompatReport, found: ScanReport, out_dir: Path) -> None:
+    from medcairn.deid.ms_compat import STATEMENT
+
+    say(f"{report.resources_left:,} of {report.resources_read:,} resources are in {out_dir}")
+    for index in report.rules_without_target:
+        note(f"  rule {index} of the configuration fits nothing in FHIR R4")
+    _tell_hits(found)
+    say(STATEMENT)
+
+
 @deid.command("scan")
 def scan_command(
     source_dir: Annotated[Path, typer.Argument(help="Folder of the identified NDJSON.")],
     output_dir: Annotated[Path, typer.Argument(help="Folder to search for the source's identifiers.")],
+    processes: Processes = 1,
+    policy: PolicyFile = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Search an output folder for the source's own identifiers. Exit code 4 on a hit.
@@ -106,45 +199,16 @@ def scan_command(
     """
     from medcairn.deid import scan
 
+    chosen = read_policy_option(policy)
     with progress(as_json) as shown:
-        found = scan(source_dir, output_dir, progress=shown)
+        found = scan(source_dir, output_dir, processes=processes, policy=chosen, progress=shown)
     if as_json:
         print_json(found.as_json())
     else:
         _tell_hits(found)
     found.refuse_leaks()
     if not as_json:
-        say(_clean(found))
-
-
-def _as_of(text: str | None) -> date:
-    from datetime import date
-
-    from medcairn.core.errors import UsageError
-
-    hint = "Give --as-of YYYY-MM-DD, for example the day of the export; ages over 89 depend on it"
-    if text is None:
-        raise UsageError("The day on which ages are reckoned is missing", hint=hint)
-    day: date | None = None
-    with contextlib.suppress(ValueError):
-        day = date.fromisoformat(text)
-    if day is None:
-        raise UsageError("The day on which ages are reckoned cannot be read", hint=hint)
-    return day
-
-
-def _may_be_replaced(folder: Path) -> None:
-    """A result takes the place of an earlier one, never that of somebody's other files."""
-    from medcairn.core.artifacts import MANIFEST
-    from medcairn.core.errors import UsageError
-
-    taken = folder.is_file() or (folder.is_dir() and any(folder.iterdir()))
-    if taken and not (folder / MANIFEST).is_file():
-        raise UsageError(
-            "The output folder holds files that are no result of medcairn",
-            hint="Give a folder that is new or empty",
-            folder=folder,
-        )
+        _tell_clean(found)
 
 
 def _tell(report: DeidReport, found: ScanReport) -> None:
@@ -159,23 +223,27 @@ def _tell(report: DeidReport, found: ScanReport) -> None:
         say(f"  shown as 90 and more: {report.over_89:,} subjects")
     if report.files_passed_over:
         say(f"  not read: {report.files_passed_over} files not named for a resource type")
-    say(f"  policy {report.policy} {report.policy_digest.short}, key {report.key_id}")
+    kept = "key" if "key_id" in report.pseudonyms else "crosswalk"
+    say(f"  policy {report.policy} {report.policy_digest.short}, {kept} {report.key_id}")
     say(f"  ZIP areas by census table: {report.zip_table}")
-    say(_clean(found))
+    _tell_clean(found)
 
 
-def _clean(found: ScanReport) -> str:
+def _tell_clean(found: ScanReport) -> None:
     searched = sum(found.identifiers.values())
-    return f"Leak scan: none of {searched:,} identifiers of the source found in {found.files} files"
+    say(f"Leak scan: none of {searched:,} identifiers of the source found in {found.files} files")
+    for reason, count in sorted(found.not_searched.items()):
+        say(f"  not searched: {count:,} {reason.value}")
 
 
 def _tell_hits(found: ScanReport) -> None:
     for hit in found.hits[:SHOWN_HITS]:
         note(f"  leak: {hit.file} line {hit.line} {hit.path}: {hit.leak.value}")
-    if len(found.hits) > SHOWN_HITS:
-        note(f"  and {len(found.hits) - SHOWN_HITS:,} more")
+    if found.hit_count > SHOWN_HITS:
+        note(f"  and {found.hit_count - SHOWN_HITS:,} more")
 
 
 def register(app: typer.Typer) -> None:
     """Add ``medcairn deid``."""
+    register_checks(deid)
     app.add_typer(deid, name="deid")

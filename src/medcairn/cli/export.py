@@ -2,41 +2,27 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from medcairn.cli.output import JsonFlag, note, print_json, progress, say
+from medcairn.cli import export_options as options
+from medcairn.cli.export_options import Asked, credentials_option
+from medcairn.cli.export_told import tell
+from medcairn.cli.output import JsonFlag, note, print_json, progress
 from medcairn.cli.study import StudyFolder
 
 if TYPE_CHECKING:
-    from medcairn.export import BulkRequest, ExportReport
+    from medcairn.core.artifacts import Draft
+    from medcairn.core.canonical import JSON
+    from medcairn.core.progress import Progress
+    from medcairn.export import Credentials, ExportReport
 
-Source = Annotated[
-    str | None,
-    typer.Argument(
-        help="FHIR base URL (https://…), or a folder of NDJSON or Bundle files. None: the study's."
-    ),
-]
-Out = Annotated[Path | None, typer.Option("--out", help="Folder for the NDJSON. It holds patients' data.")]
-GroupId = Annotated[str | None, typer.Option("--group", help="Export the patients of this Group id.")]
-PatientLevel = Annotated[bool, typer.Option("--patient-level", help="Export all patients, and nothing else.")]
-Types = Annotated[str | None, typer.Option("--types", help="Resource types, with commas between.")]
-Since = Annotated[
-    str | None, typer.Option("--since", help="Only what changed since this FHIR instant or day.")
-]
-ClientId = Annotated[str | None, typer.Option("--client-id", help="SMART Backend Services client id.")]
-KeyFile = Annotated[Path | None, typer.Option("--key", help="The client's private JWK or JWKS (mode 0600).")]
-AllowPartial = Annotated[
-    bool,
-    typer.Option("--allow-partial", help="Accept an export of which the server says something is missing."),
-]
-NewKey = Annotated[
-    Path | None,
-    typer.Option("--new-key", help="Make a client key in this file, print its public JWKS, and end."),
-]
-Force = Annotated[bool, typer.Option("--force", help="Export again, and replace an export that is there.")]
+_STORES = ("s3://", "az://", "abfs://", "abfss://", "gs://", "file://")
 
 
 def register(app: typer.Typer) -> None:
@@ -44,49 +30,125 @@ def register(app: typer.Typer) -> None:
 
     @app.command("export")
     def export(
-        source: Source = None,
-        out: Out = None,
-        group: GroupId = None,
-        patient_level: PatientLevel = False,
-        types: Types = None,
-        since: Since = None,
-        client_id: ClientId = None,
-        key: KeyFile = None,
-        allow_partial: AllowPartial = False,
-        new_key: NewKey = None,
+        source: options.Source = None,
+        out: options.Out = None,
+        group: options.GroupId = None,
+        patient_level: options.PatientLevel = False,
+        types: options.Types = None,
+        since: options.Since = None,
+        until: options.Until = None,
+        type_filter: options.TypeFilters = None,
+        elements: options.Elements = None,
+        include_associated_data: options.Associated = None,
+        patients_file: options.PatientsFile = None,
+        client_id: options.ClientId = None,
+        key: options.KeyFile = None,
+        client_secret_file: options.SecretFile = None,
+        jwks_url: options.Jku = None,
+        token_origin: options.TokenOrigins = None,
+        new_key: options.NewKey = None,
+        incremental: options.Incremental = False,
+        drop_departed: options.DropDeparted = False,
+        attachments: options.Attachments = False,
+        attachment_origin: options.AttachmentOrigins = None,
+        search: options.Search = False,
+        page_size: options.PageSize = 500,
+        nested: options.Nested = False,
+        post: options.Post = False,
+        parallel: options.Parallel = 4,
+        time_limit_hours: options.TimeLimit = 12,
+        allow_partial: options.AllowPartial = False,
         study: StudyFolder = Path(),
-        force: Force = False,
+        force: options.Force = False,
         as_json: JsonFlag = False,
     ) -> None:
-        """Export FHIR resources from a Bulk Data server, or from landed files, as verified NDJSON.
+        """Export FHIR resources from a server, an object store or landed files, as verified NDJSON.
 
         Without SOURCE this is the export step of the study. With it, the command works on its own. Killed or
         cut off, the same command goes on where it stopped.
 
         Example: medcairn export https://ehr.example.org/fhir --out phi/export --client-id me --key client.jwk
+
+        Example: medcairn export https://ehr.example.org/fhir --out phi/export --group icu --incremental
+
+        Example: medcairn export az://landing/fhir --out phi/export
         """
+        asked = Asked(
+            group,
+            patient_level,
+            types,
+            since,
+            until,
+            tuple(type_filter or ()),
+            elements,
+            tuple(include_associated_data or ()),
+            patients_file,
+            post,
+        )
+        who = (client_id, key, client_secret_file, jwks_url)
+        server_only = asked != Asked() or any(who) or incremental or search or attachments
+        if new_key is not None:
+            return _make_key(new_key)
+        if source is None:
+            _refuse(server_only or out is not None or allow_partial or nested, "These options need a source")
+            return _study_step(study, force=force, as_json=as_json)
         from medcairn.core.errors import UsageError
 
-        alone = (out, group, types, since, client_id, key)
-        if new_key is not None:
-            _make_key(new_key)
-        elif source is None:
-            if patient_level or allow_partial or any(option is not None for option in alone):
-                raise UsageError(
-                    "These options need a source", hint="Give a FHIR base URL or a folder before them"
-                )
-            _study_step(study, force=force, as_json=as_json)
-        elif out is None:
+        if out is None:
             raise UsageError("Where should the files go?", hint="Give --out DIR")
-        elif source.lower().startswith(("http://", "https://")):
-            request = _request(group, patient_level, types, since)
-            _from_server(source, out, request, client_id, key, allow_partial, force, as_json)
-        else:
-            if patient_level or any(option is not None for option in alone[1:]):
-                raise UsageError(
-                    "Landed files are taken as they are: only --out and --force go with a folder"
-                )
-            _from_folder(Path(source), out, force, as_json)
+        target = _Target(out, force or incremental, as_json)
+        if not source.lower().startswith(("http://", "https://")):
+            _refuse(server_only, "Landed files are taken as they are: these options are for a server")
+            return _from_files(source, target, nested=nested)
+        server = _Server(
+            source,
+            credentials_option(*who),
+            parallel,
+            time_limit_hours * 3600,
+            allow_partial,
+            tuple(token_origin or ()),
+        )
+        fetch_attachments = _attachments(server, tuple(attachment_origin or ())) if attachments else None
+        if search:
+            return _from_search(server, asked, page_size, target, fetch_attachments)
+        return _from_bulk(
+            server, asked, target, fetch_attachments, incremental=incremental, drop_departed=drop_departed
+        )
+
+
+@dataclass(frozen=True)
+class _Target:
+    """Where an export goes. ``replace``: an export that is there may be replaced."""
+
+    out: Path
+    replace: bool
+    as_json: bool
+
+    @property
+    def work(self) -> Path:
+        """What survives a crash between the last byte and the rename lies beside the folder."""
+        return self.out.with_name(self.out.name + ".work")
+
+
+@dataclass(frozen=True)
+class _Server:
+    base_url: str
+    credentials: Credentials | None
+    parallel: int
+    time_limit_seconds: float
+    allow_partial: bool
+    token_origins: tuple[str, ...]
+
+
+Attach = Callable[["Path", "Path", "Progress"], "dict[str, JSON]"]
+Fetch = Callable[["Draft", "Progress"], "tuple[ExportReport, dict[str, JSON]]"]
+
+
+def _refuse(refused: bool, message: str) -> None:
+    from medcairn.core.errors import UsageError
+
+    if refused:
+        raise UsageError(message, hint="See medcairn export --help")
 
 
 def _study_step(study: Path, *, force: bool, as_json: bool) -> None:
@@ -95,83 +157,168 @@ def _study_step(study: Path, *, force: bool, as_json: bool) -> None:
     run_stage("export", study, force=force, as_json=as_json)
 
 
-def _request(group: str | None, patient_level: bool, types: str | None, since: str | None) -> BulkRequest:
-    from medcairn.core.errors import UsageError
-    from medcairn.export import BulkRequest, Level
-
-    if group is not None and patient_level:
-        raise UsageError("An export is of a group or of all patients, not both")
-    level: Level = "group" if group is not None else "patient" if patient_level else "system"
-    names = tuple(name.strip() for name in types.split(",") if name.strip()) if types else ()
-    return BulkRequest(level=level, group=group, types=names, since=since)
-
-
-def _from_server(
-    base_url: str,
-    out: Path,
-    request: BulkRequest,
-    client_id: str | None,
-    key: Path | None,
-    allow_partial: bool,
-    force: bool,
-    as_json: bool,
-) -> None:
+def _export(target: _Target, fetch: Fetch, attach: Attach | None = None) -> None:
+    """Fetch into a draft, give it its final name, say what there is."""
     from medcairn.core.artifacts import Zone, draft_artifact
+
+    _refuse_to_replace(target)
+    shown_by = progress(target.as_json)
+    with draft_artifact(target.out, kind="export", zone=Zone.PHI, resume=True) as draft, shown_by as shown:
+        report, facts = fetch(draft, shown)
+        if attach is not None:
+            target.work.mkdir(mode=0o700, parents=True, exist_ok=True)
+            facts = {**facts, "attachments": attach(draft.folder, target.work / "attachments.db", shown)}
+        draft.facts = facts
+    shutil.rmtree(target.work, ignore_errors=True)
+    if target.as_json:
+        times = {"transaction_time": report.transaction_time, "folder": str(target.out)}
+        print_json({**facts, **times})
+    else:
+        tell(report, facts, target.out)
+
+
+def _from_bulk(
+    server: _Server,
+    asked: Asked,
+    target: _Target,
+    attach: Attach | None,
+    *,
+    incremental: bool,
+    drop_departed: bool,
+) -> None:
+    from medcairn.core.artifacts import MANIFEST
     from medcairn.core.clock import SystemClock
     from medcairn.core.errors import UsageError
-    from medcairn.export import export_bulk, load_credentials
+    from medcairn.export import export_bulk, export_incremental
 
-    if (client_id is None) != (key is None):
-        raise UsageError("A client id and its key belong together", hint="Give both --client-id and --key")
-    credentials = load_credentials(client_id, key) if client_id is not None and key is not None else None
-    _refuse_to_replace(out, force)
-    job_file = out.with_name(out.name + ".job")
-    with draft_artifact(out, kind="export", zone=Zone.PHI, resume=True) as draft, progress(as_json) as shown:
+    if drop_departed and not incremental:
+        raise UsageError("--drop-departed goes with --incremental")
+    request, clock = asked.bulk(), SystemClock()
+
+    def whole(draft: Draft, shown: Progress) -> tuple[ExportReport, dict[str, JSON]]:
+        target.work.mkdir(mode=0o700, parents=True, exist_ok=True)
         report = export_bulk(
-            base_url,
+            server.base_url,
             draft.folder,
             request=request,
-            credentials=credentials,
+            credentials=server.credentials,
+            progress=shown,
+            clock=clock,
+            parallel=server.parallel,
+            time_limit_seconds=server.time_limit_seconds,
+            allow_partial=server.allow_partial,
+            job_file=target.work / "job.ndjson",
+            token_origins=server.token_origins,
+            on_remark=note,
+        )
+        return report, report.facts()
+
+    def changes(draft: Draft, shown: Progress) -> tuple[ExportReport, dict[str, JSON]]:
+        found = export_incremental(
+            server.base_url,
+            target.out if (target.out / MANIFEST).is_file() else None,
+            draft.folder,
+            request=request,
+            credentials=server.credentials,
+            progress=shown,
+            clock=clock,
+            parallel=server.parallel,
+            time_limit_seconds=server.time_limit_seconds,
+            allow_partial=server.allow_partial,
+            drop_departed=drop_departed,
+            work_dir=target.work,
+            token_origins=server.token_origins,
+            on_remark=note,
+        )
+        return found.export, found.facts()
+
+    _export(target, changes if incremental else whole, attach)
+
+
+def _from_search(
+    server: _Server, asked: Asked, page_size: int, target: _Target, attach: Attach | None
+) -> None:
+    from medcairn.core.clock import SystemClock
+    from medcairn.export import export_search
+
+    request = asked.search(page_size)
+
+    def fetch(draft: Draft, shown: Progress) -> tuple[ExportReport, dict[str, JSON]]:
+        found = export_search(
+            server.base_url,
+            draft.folder,
+            request=request,
+            credentials=server.credentials,
             progress=shown,
             clock=SystemClock(),
-            allow_partial=allow_partial,
-            job_file=job_file,
+            parallel=server.parallel,
+            time_limit_seconds=server.time_limit_seconds,
+            allow_partial=server.allow_partial,
+            work_dir=target.work,
         )
-        draft.facts = report.facts()
-    job_file.unlink(missing_ok=True)
-    _print(report, out, as_json)
+        return found.export, found.facts()
+
+    _export(target, fetch, attach)
 
 
-def _from_folder(folder: Path, out: Path, force: bool, as_json: bool) -> None:
-    from medcairn.core.artifacts import Zone, draft_artifact
+def _attachments(server: _Server, origins: tuple[str, ...]) -> Attach:
+    from medcairn.core.clock import SystemClock
+    from medcairn.export import fetch_attachments
+
+    def attach(folder: Path, memory: Path, shown: Progress) -> dict[str, JSON]:
+        return fetch_attachments(
+            server.base_url,
+            folder,
+            credentials=server.credentials,
+            progress=shown,
+            clock=SystemClock(),
+            parallel=server.parallel,
+            time_limit_seconds=server.time_limit_seconds,
+            allowed_origins=origins,
+            memory_file=memory,
+        ).facts()
+
+    return attach
+
+
+def _from_files(source: str, target: _Target, *, nested: bool) -> None:
     from medcairn.core.errors import UsageError
-    from medcairn.export import export_files
+    from medcairn.export import export_files, export_objects
 
-    if not folder.is_dir():
+    folder = Path(source)
+    store = source.lower().startswith(_STORES)
+    if not store and not folder.is_dir():
         raise UsageError(
-            "There is no such folder", hint="Give a folder, or a FHIR base URL with http(s)://", folder=folder
+            "There is no such folder", hint="Give a folder, or an address such as https://… or s3://…"
         )
-    if out.resolve() == folder.resolve():
+    if not store and target.out.resolve() == folder.resolve():
         raise UsageError("The output folder is the source folder", folder=folder)
-    _refuse_to_replace(out, force)
-    with draft_artifact(out, kind="export", zone=Zone.PHI, resume=True) as draft, progress(as_json) as shown:
-        report = export_files(folder, draft.folder, progress=shown)
-        draft.facts = report.facts()
-    _print(report, out, as_json)
+
+    def fetch(draft: Draft, shown: Progress) -> tuple[ExportReport, dict[str, JSON]]:
+        if store:
+            found = export_objects(source, draft.folder, progress=shown)
+        else:
+            found = export_files(folder, draft.folder, progress=shown, nested=nested)
+        return found, found.facts()
+
+    _export(target, fetch)
 
 
-def _refuse_to_replace(out: Path, force: bool) -> None:
+def _refuse_to_replace(target: _Target) -> None:
     """An export replaces an export when told to, and nothing else ever."""
     from medcairn.core.artifacts import MANIFEST, read_manifest
     from medcairn.core.errors import UsageError
 
+    out = target.out
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
     if not (out / MANIFEST).is_file() or read_manifest(out).kind != "export":
         raise UsageError("The output folder holds something else", hint="Give a new folder", folder=out)
-    if not force:
+    if not target.replace:
         raise UsageError(
-            "There is an export already", hint="Give --force to replace it, or another folder", folder=out
+            "There is an export already",
+            hint="Give --incremental to build on it, --force to replace it, or another folder",
+            folder=out,
         )
 
 
@@ -188,27 +335,4 @@ def _make_key(file: Path) -> None:
     print_json({"keys": [dict(jwk) for jwk in public_jwks(private)["keys"]]})
 
 
-def _print(report: ExportReport, out: Path, as_json: bool) -> None:
-    if report.first_quarantined is not None:
-        first = report.first_quarantined
-        note(
-            f"medcairn: set aside {report.quarantined_count:,} lines or entries, see quarantine.ndjson. "
-            f"The first is {first.file.name}:{first.line} ({first.reason.value})"
-        )
-    if as_json:
-        print_json({**report.facts(), "transaction_time": report.transaction_time, "folder": str(out)})
-        return
-    for resource_type, count in report.resources.items():
-        say(f"{count:>12,}  {resource_type}")
-    files = f"{len(report.files):,} files, {report.size / 1e6:,.1f} MB"
-    say(f"{report.resource_count:>12,}  resources in {files}")
-    if report.files_ignored:
-        say(f"Not read: {report.files_ignored:,} other files")
-    if report.deletion_files:
-        say(f"The server lists deletions: {report.deletion_files:,} files in deletions/, not applied yet")
-    if report.outcomes:
-        listed = ", ".join(f"{count:,} {severity}" for severity, count in sorted(report.outcomes.items()))
-        say(f"The server's own remarks, in errors/: {listed}")
-    if report.transaction_time is not None:
-        say(f"Everything up to {report.transaction_time}; the next export can start --since then")
-    say(f"{out} holds identified patients' data. Next: medcairn deid run {out} DIR --key-file FILE")
+__all__ = ["register"]

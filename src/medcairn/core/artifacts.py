@@ -7,8 +7,8 @@ An artifact is a folder with a ``manifest.json`` that lists its parts. It has tw
 - ``seal`` is the digest of the manifest's bytes, and so of every byte of every part. It is what the ledger
   records so that a changed byte shows.
 
-They differ because a Delta table's log carries the time of writing and random file names: those bytes are
-sealed, and are no part of the identity.
+They differ because a Delta table's log carries the time of writing and random file names, and an export's
+event log (``log.ndjson``) the time of each event: those bytes are sealed, and are no part of the identity.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from medcairn.core.labels import Label
 
 MANIFEST = "manifest.json"
 _DELTA_LOG = "_delta_log"
+_EVENT_LOG = "log.ndjson"
 
 
 class Zone(StrEnum):
@@ -48,12 +49,14 @@ class Part:
     size: int
 
     @property
-    def stable_name(self) -> str | None:
-        """The name that counts for identity: None for a table's log, the table for a data file of it."""
-        path = PurePosixPath(self.path)
-        if _DELTA_LOG in path.parts:
-            return None
-        return self.path
+    def of_table_log(self) -> bool:
+        """Whether the file belongs to the log of a Delta table."""
+        return _DELTA_LOG in PurePosixPath(self.path).parts
+
+    @property
+    def counts(self) -> bool:
+        """Whether the content counts for identity; a log's does not."""
+        return not self.of_table_log and self.path != _EVENT_LOG
 
     def as_json(self) -> dict[str, JSON]:
         return {"path": self.path, "digest": self.digest, "size": self.size}
@@ -71,10 +74,8 @@ class Manifest:
     @property
     def digest(self) -> Digest:
         """The identity; see the module's docstring."""
-        tables = {str(PurePosixPath(p.path).parent.parent) for p in self.parts if p.stable_name is None}
-        data = sorted(
-            [_stable(part, tables), part.digest] for part in self.parts if part.stable_name is not None
-        )
+        tables = {str(PurePosixPath(part.path).parent.parent) for part in self.parts if part.of_table_log}
+        data = sorted([_stable(part, tables), part.digest] for part in self.parts if part.counts)
         return digest_json({"kind": self.kind, "zone": self.zone.value, "facts": self.facts, "data": data})
 
     @property

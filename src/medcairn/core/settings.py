@@ -39,26 +39,72 @@ class BulkSource(_Record):
     group: Name | None = Field(default=None, description="Group id; needed when level is group.")
     types: tuple[Name, ...] = Field(default=(), description="Resource types to ask for (_type); empty: all.")
     since: str | None = Field(default=None, description="FHIR instant for _since.")
+    until: str | None = Field(default=None, description="FHIR instant for _until.")
+    type_filters: tuple[str, ...] = Field(default=(), description="_typeFilter, such as Observation?code=…")
+    elements: tuple[str, ...] = Field(default=(), description="_elements.")
+    include_associated_data: tuple[str, ...] = Field(default=(), description="includeAssociatedData.")
+    incremental: bool = Field(
+        default=False, description="Build on the last export: changes, deletions, new members of the group."
+    )
+    drop_departed: bool = Field(default=False, description="Drop the data of patients who left the group.")
+    attachments: bool = Field(default=False, description="Also fetch what attachments point to.")
     client_id: str | None = Field(
         default=None, description="SMART Backend Services client; none: open server."
     )
     key_file: Path | None = Field(
         default=None, description="Private JWK of the client, relative to the study."
     )
+    client_secret_file: Path | None = Field(
+        default=None, description="Instead of a key, for servers that know none; relative to the study."
+    )
+    jwks_url: str | None = Field(default=None, description="Where the server finds the client's public keys.")
+    token_origins: tuple[str, ...] = Field(
+        default=(), description="Further origins that may get the token; by default the server's own alone."
+    )
+    parallel: int = Field(default=4, ge=1, le=64, description="Files fetched at a time.")
+
+
+class SearchSource(_Record):
+    """A FHIR server without Bulk Data: plain searches with paging."""
+
+    kind: Literal["search"] = "search"
+    base_url: str = Field(pattern=r"^https?://", description="The FHIR base URL.")
+    types: tuple[Name, ...] = Field(min_length=1, description="Resource types to search for.")
+    since: str | None = Field(default=None, description="From this instant or day of _lastUpdated.")
+    until: str | None = Field(default=None, description="Before this instant or day of _lastUpdated.")
+    page_size: int = Field(default=500, ge=1, le=10_000, description="_count.")
+    client_id: str | None = Field(default=None, description="SMART Backend Services client; none: open.")
+    key_file: Path | None = Field(default=None, description="Private JWK, relative to the study.")
+
+
+class ObjectsSource(_Record):
+    """NDJSON or Bundle objects of a store; its credentials come from the environment."""
+
+    kind: Literal["objects"] = "objects"
+    url: str = Field(pattern=r"^(s3|az|abfss?|gs|file)://", description="The store and prefix.")
 
 
 class FilesSource(_Record):
-    """A folder of NDJSON (``.ndjson``, ``.ndjson.gz``) or Bundle (``.json``) files."""
+    """A folder of NDJSON or Bundle files, plain, ``.gz`` or ``.zst``."""
 
     kind: Literal["files"] = "files"
     path: Path = Field(description="The folder, absolute or relative to the study.")
+    nested: bool = Field(default=False, description="Read its sub-folders too.")
 
 
 class DeidSection(_Record):
     """How identifiers are removed."""
 
     mode: Literal["safe-harbor"] = "safe-harbor"
+    policy: Path | None = Field(default=None, description="A policy of your own, relative to the study.")
+    pseudonyms: Literal["hmac", "random"] = Field(
+        default="hmac", description="From a key, or random with a crosswalk in phi/."
+    )
     key_file: Path = Field(default=Path("keys/pseudonym.key"), description="HMAC key, relative to the study.")
+    key_env: str | None = Field(default=None, description="Environment variable that holds the key instead.")
+    key_command: tuple[str, ...] | None = Field(
+        default=None, description="Command that prints the key instead, without a shell."
+    )
     as_of: date = Field(description="The day on which ages are reckoned; never today's date by itself.")
     processes: int = Field(default=2, ge=1, le=64)
 
@@ -134,7 +180,7 @@ class Settings(_Record):
     """The whole of ``study.yaml``."""
 
     study: StudySection
-    source: Annotated[BulkSource | FilesSource, Field(discriminator="kind")]
+    source: Annotated[BulkSource | SearchSource | ObjectsSource | FilesSource, Field(discriminator="kind")]
     deid: DeidSection
     features: FeaturesSection = FeaturesSection()
     split: SplitSection = SplitSection()
@@ -223,6 +269,8 @@ __all__ = [
     "FeaturesSection",
     "FilesSource",
     "MonitoringSection",
+    "ObjectsSource",
+    "SearchSource",
     "ServingSection",
     "Settings",
     "SplitSection",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -116,10 +117,8 @@ def read_policy(path: Path) -> Policy:
 
 def _read(path: Path) -> JSON:
     text, value = None, None
-    try:
+    with contextlib.suppress(OSError, UnicodeDecodeError):
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        pass
     if text is None:
         raise UsageError("The policy file cannot be read", file=path)
     try:

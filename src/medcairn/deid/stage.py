@@ -19,7 +19,7 @@ from medcairn.deid.tally import Reason, Tally
 from medcairn.deid.workers import Workers
 
 MODES = ("safe-harbor",)
-MODES_TO_COME = ("limited-shifted", "ms-compat")
+MODES_TO_COME = ("limited-shifted",)
 
 
 def deidentify(
@@ -67,7 +67,10 @@ def _check_mode(mode: str) -> None:
     if mode in MODES_TO_COME:
         raise UsageError("This de-identification mode is not built yet", hint="Use safe-harbor")
     if mode not in MODES:
-        raise UsageError("There is no such de-identification mode", hint="Use safe-harbor")
+        raise UsageError(
+            "There is no such de-identification mode",
+            hint="Use safe-harbor; ms-compat is medcairn.deid.ms_compat.ms_compat_folder",
+        )
 
 
 def _report(

@@ -14,7 +14,7 @@ from medcairn.audit import EventType
 from medcairn.audit.events import StoredEvent
 from medcairn.core.artifacts import MANIFEST, ArtifactRef
 from medcairn.core.canonical import JSON
-from medcairn.core.digests import Digest, digest_json
+from medcairn.core.digests import Digest, digest_file, digest_json
 from medcairn.core.settings import FilesSource
 from medcairn.pipeline.stages import STEPS, Step
 from medcairn.pipeline.study import Study
@@ -112,6 +112,9 @@ def basis_of(study: Study, step: Step, artifacts: Mapping[str, ArtifactRef]) -> 
     inputs: dict[str, str] = {name: artifacts[name].digest for name in step.reads if name in artifacts}
     if step.name == "export" and isinstance(study.settings.source, FilesSource):
         inputs["source"] = _folder_state(study.within(study.settings.source.path))
+    policy = study.settings.deid.policy
+    if step.name == "deid" and policy is not None and study.within(policy).is_file():
+        inputs["policy"] = digest_file(study.within(policy))
     settings = digest_json(study.settings.section(*step.settings))
     return Basis(inputs, settings, code_digest(step.packages))
 

@@ -58,6 +58,14 @@ class Study:
         return self.root / "phi" / "predictions.db"
 
     @property
+    def crosswalk_file(self) -> Path:
+        return self.root / "phi" / "crosswalk.db"
+
+    @property
+    def key_history_file(self) -> Path:
+        return self.root / "keys" / "pseudonym-keys.json"
+
+    @property
     def tracking_uri(self) -> str:
         return f"sqlite:///{(self.root / 'mlflow.db').resolve()}"
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from medcairn.pipeline.actions import data, model, service
+from medcairn.pipeline.actions import data, model, service, source
 from medcairn.pipeline.runner import Action
 
 ACTIONS: Mapping[str, Action] = {
-    "export": data.export,
+    "export": source.export,
     "deid": data.deid,
     "lakehouse": data.lakehouse,
     "features": data.features,
