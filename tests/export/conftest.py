@@ -53,6 +53,16 @@ class FakeTime:
 Export = Callable[..., ExportReport]
 
 
+def data_of(folder: Path) -> dict[str, bytes]:
+    """The exported resources of a folder, file by file."""
+    return {path.name: path.read_bytes() for path in folder.glob("[A-Z]*.ndjson")}
+
+
+def names(folder: Path) -> list[str]:
+    """The files and folders in ``folder`` but for the event log, which is never without."""
+    return sorted(path.name for path in folder.iterdir() if path.name != "log.ndjson")
+
+
 @pytest.fixture
 def fake_time() -> FakeTime:
     return FakeTime()

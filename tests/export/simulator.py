@@ -90,6 +90,7 @@ class Simulator:
         self.token_life_seconds: float = 300
         self.polls_until_ready = 1
         self.compress = False
+        self.etag: str | None = None
         self.manifest_extra: dict[str, object] = {}
         self.assertion_problems: list[str] = []
         self.kick_offs = 0
@@ -235,6 +236,15 @@ class Simulator:
             entries.append(entry if file.count is None else {**entry, "count": file.count})
         return entries
 
+    def _ranged(self, body: bytes, seen: Seen) -> Reply:
+        """A part when a part of this very version is asked for (RFC 9110, 13.1.5), else all."""
+        headers = {"Accept-Ranges": "bytes", "ETag": str(self.etag)}
+        start = _start_of(seen)
+        if start and seen.headers.get("if-range") == self.etag:
+            headers["Content-Range"] = f"bytes {start}-{len(body) - 1}/{len(body)}"
+            return Reply(206, body[start:], headers)
+        return Reply(200, body, headers)
+
     def file(self, seen: Seen) -> Reply:
         """A file, as it is sent when nothing is wrong."""
         parts = seen.path.split("/")
@@ -244,9 +254,15 @@ class Simulator:
         if self.requires_access_token and not self._token_ok(seen):
             return Reply(401)
         body = roles[parts[2]][int(parts[3])].body
+        if self.etag is not None:
+            return self._ranged(body, seen)
         if self.compress:
             return Reply(200, gzip.compress(body, mtime=0), {"Content-Encoding": "gzip"})
         return Reply(200, body)
+
+
+def _start_of(seen: Seen) -> int:
+    return int(seen.headers.get("range", "bytes=0-").removeprefix("bytes=").removesuffix("-"))
 
 
 def _json(value: object, status: int = 200) -> Reply:

@@ -11,7 +11,7 @@ from medcairn.core.digests import digest_file
 from medcairn.core.errors import UsageError
 from medcairn.export import BulkRequest, SmartCredentials, credentials_of, new_client_key, public_jwks
 
-from .conftest import Export
+from .conftest import Export, names
 from .simulator import TRANSACTION_TIME, SimFile, Simulator, ndjson, resource
 
 
@@ -20,7 +20,7 @@ def test_files_are_the_servers_bytes_in_order_of_type_and_manifest(
 ) -> None:
     report = export(hospital)
 
-    assert sorted(path.name for path in out.iterdir()) == [
+    assert names(out) == [
         "Condition.000.ndjson",
         "Patient.000.ndjson",
         "Patient.001.ndjson",
@@ -28,7 +28,7 @@ def test_files_are_the_servers_bytes_in_order_of_type_and_manifest(
     assert (out / "Patient.000.ndjson").read_bytes() == hospital.files[0].body
     assert (out / "Condition.000.ndjson").read_bytes() == hospital.files[1].body
     assert (out / "Patient.001.ndjson").read_bytes() == hospital.files[2].body
-    assert [str(file.name) for file in report.files] == sorted(path.name for path in out.iterdir())
+    assert [str(file.name) for file in report.files] == names(out)
     assert all(file.digest == digest_file(out / file.name) for file in report.files)
     assert report.resources == {"Condition": 2, "Patient": 5}
     assert report.transaction_time == TRANSACTION_TIME

@@ -14,7 +14,7 @@ from medcairn.core.errors import DataError, ExternalError, MedcairnError, Transi
 from medcairn.core.progress import NoProgress
 from medcairn.export import BulkRequest, SmartCredentials, export_bulk
 
-from .conftest import Export, FakeTime
+from .conftest import Export, FakeTime, names
 from .simulator import Reply, SimFile, Simulator, ndjson, resource
 
 FIRST_FILE = "GET /files/output/0"
@@ -76,12 +76,6 @@ def test_a_manifest_that_cannot_be_read(hospital: Simulator, export: Export, bod
         export(hospital)
 
 
-def test_further_pages_of_a_manifest_are_not_silently_lost(hospital: Simulator, export: Export) -> None:
-    hospital.manifest_extra = {"link": [{"relation": "next", "url": "x"}]}
-    with pytest.raises(ExternalError, match="further pages"):
-        export(hospital)
-
-
 @pytest.mark.parametrize("cut", [1, 70, 90])
 def test_a_connection_dropped_in_a_file(hospital: Simulator, export: Export, out: Path, cut: int) -> None:
     body = hospital.files[0].body
@@ -137,7 +131,7 @@ def test_a_type_that_is_no_name_writes_nothing(export: Export, out: Path, tmp_pa
     file = SimFile("Patient", resource("Patient", 1), listed_type=name or " ")
     with Simulator([file]) as simulator, pytest.raises(ExternalError, match="type"):
         export(simulator)
-    assert list(out.iterdir()) == []
+    assert names(out) == []
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
@@ -314,7 +308,7 @@ def test_a_full_disk_is_a_clear_error(
     def full(_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", "CANARY")
 
-    monkeypatch.setattr("medcairn.export.bulkdata.download.os.fsync", full)
+    monkeypatch.setattr("medcairn.export.bulkdata.commit.os.fsync", full)
     assert os.fsync is full
     with pytest.raises(MedcairnError, match="disk is full") as caught:
         export(hospital)

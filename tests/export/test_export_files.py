@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,13 @@ from hypothesis import strategies as st
 
 from medcairn.core.errors import DataError, UsageError
 from medcairn.core.progress import NoProgress
-from medcairn.export import ExportReport, Fault, export_files
+from medcairn.export import Fault, export_files
+from medcairn.export.sources import files
+from medcairn.export.sources.archives import ArchiveLimits
+from medcairn.export.sources.landed_report import LandedReport
 
+from .object_stores import loopback_store
+from .packing import COMPRESSIONS, PACKINGS, bundle_of, resource_line, zstd_compressed
 from .simulator import resource
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"
@@ -27,8 +33,10 @@ def landed(tmp_path: Path) -> Path:
     return folder
 
 
-def run(folder: Path, out: Path) -> ExportReport:
-    return export_files(folder, out, progress=NoProgress())
+def run(
+    folder: Path, out: Path, *, nested: bool = False, limits: ArchiveLimits | None = None
+) -> LandedReport:
+    return export_files(folder, out, progress=NoProgress(), nested=nested, limits=limits)
 
 
 def quarantined(out: Path) -> list[tuple[str, int, str]]:
@@ -117,7 +125,7 @@ def test_bundles_are_taken_apart_and_their_references_resolved(landed: Path, out
 def test_entries_that_cannot_be_used_are_set_aside_by_their_number(landed: Path, out: Path) -> None:
     entries = [
         {"resource": {"resourceType": "Patient", "id": "p"}},
-        {"request": {"method": "DELETE", "url": "Patient/1"}},
+        {"request": {"method": "PUT", "url": "Patient/1"}},
         {"resource": {"resourceType": "Patient"}},
     ]
     (landed / "b.json").write_bytes(bundle(*entries))
@@ -128,7 +136,7 @@ def test_entries_that_cannot_be_used_are_set_aside_by_their_number(landed: Path,
     ]
 
 
-@pytest.mark.parametrize("kind", ["collection", "transaction", "batch", "searchset", "document"])
+@pytest.mark.parametrize("kind", ["collection", "transaction", "batch", "searchset", "history", "document"])
 def test_bundle_types_that_hold_resources(landed: Path, out: Path, kind: str) -> None:
     (landed / "b.json").write_bytes(bundle({"resource": {"resourceType": "Patient", "id": "p"}}, kind=kind))
     assert run(landed, out).resource_count == 1
@@ -149,7 +157,7 @@ def test_json_files_that_are_no_bundle(landed: Path, out: Path) -> None:
         ("a.ndjson", b"\n{oops\n{oops\n", 2, Fault.NOT_JSON),
         ("a.ndjson", b'{"resourceType":"Patient"}\n', 1, Fault.NO_ID),
         ("a.json", b'{\n "resourceType": "Bundle",\n "type" "x"\n}', 3, Fault.NOT_JSON),
-        ("a.json", bundle({"resource": {}}, kind="history"), 0, Fault.BUNDLE_TYPE),
+        ("a.json", bundle({"resource": {}}, kind="message"), 0, Fault.BUNDLE_TYPE),
         ("a.json", b'{"resourceType":"Bundle","type":"batch","entry":{}}', 0, Fault.WRONG_MEMBERS),
         ("a.json", b"[{}]", 1, Fault.NOT_AN_OBJECT),
     ],
@@ -178,12 +186,172 @@ def test_a_missing_folder_and_one_without_data(tmp_path: Path, landed: Path, out
     assert caught.value.fields["files"] == 3
 
 
-@pytest.mark.parametrize("content", [b"no gzip", gzip.compress(b"x" * 9999)[:-20]])
-def test_a_damaged_gzip_file(landed: Path, out: Path, content: bytes) -> None:
-    (landed / "a.ndjson.gz").write_bytes(content)
+# --- compressed files ------------------------------------------------------------------------------------
+
+_GZIP, _ZSTD = gzip.compress(b"x" * 9999), zstd_compressed(b"x" * 9999)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.ndjson.gz", b"no gzip"),
+        ("a.ndjson.gz", b""),
+        ("a.ndjson.gz", _GZIP[:-20]),
+        ("a.ndjson.gz", _GZIP[:-8] + bytes(8)),
+        ("a.ndjson.gz", _GZIP + b"more"),
+        ("a.ndjson", _GZIP[:9]),
+        ("a.ndjson.zst", b"no zstd"),
+        ("a.ndjson.zst", _ZSTD[:-3]),
+        ("a.ndjson.zst", _ZSTD[:-4] + bytes(4)),
+        ("a.json.zstd", _ZSTD + b"more"),
+    ],
+)
+def test_a_damaged_compressed_file(landed: Path, out: Path, name: str, content: bytes) -> None:
+    (landed / name).write_bytes(content)
     with pytest.raises(DataError, match="decompressed") as caught:
         run(landed, out)
+    assert caught.value.fields == {"file": landed / name}
     assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, zstd_compressed])
+@pytest.mark.parametrize("suffix", ["ndjson", "json"])
+def test_members_one_after_the_other_are_one_file(
+    landed: Path, out: Path, compress: Callable[[bytes], bytes], suffix: str
+) -> None:
+    """Parts that were compressed by themselves and put together, as ``cat`` and some servers do."""
+    whole = b"".join(resource("Patient", n) for n in range(9))
+    ending = "gz" if compress is gzip.compress else "zst"
+    (landed / f"a.{suffix}.{ending}").write_bytes(
+        b"".join(compress(whole[n : n + 50]) for n in range(0, len(whole), 50))
+    )
+    run(landed, out)
+    assert (out / "Patient.000.ndjson").read_bytes() == whole
+
+
+def test_compressed_content_under_a_plain_name(landed: Path, out: Path) -> None:
+    (landed / "a.ndjson").write_bytes(gzip.compress(resource("Patient", 1)))
+    (landed / "b.json").write_bytes(
+        zstd_compressed(bundle({"resource": {"resourceType": "Claim", "id": "c"}}))
+    )
+    assert run(landed, out).resources == {"Claim": 1, "Patient": 1}
+
+
+@pytest.mark.parametrize("name", ["a.ndjson.gz", "a.json.zst"])
+def test_a_bomb_is_refused_until_the_limit_is_raised(landed: Path, out: Path, name: str) -> None:
+    """In NDJSON as a line of spaces, in a Bundle as spaces between two entries."""
+    spaces, pair = b" " * (100 << 20), [resource_line("Patient", "1"), resource_line("Patient", "2")]
+    data = (b"\n" + spaces + b"\n").join(pair)
+    if name == "a.json.zst":
+        data = bundle_of(pair).replace(b',{"resource"', b"," + spaces + b'{"resource"')
+    (landed / name).write_bytes((gzip.compress if name.endswith("gz") else zstd_compressed)(data))
+    for limits in (ArchiveLimits(), ArchiveLimits(expanded_bytes=50 << 20, ratio=1 << 20)):
+        with pytest.raises(DataError, match="expands") as caught:
+            run(landed, out, limits=limits)
+        assert caught.value.fields["limit_ratio"] == limits.ratio
+        assert not (out / "Patient.000.ndjson").exists()
+    assert run(landed, out, limits=ArchiveLimits(ratio=1 << 20)).resource_count == 2
+
+
+@pytest.mark.parametrize("wrong", [{"ratio": 0}, {"expanded_bytes": -1}])
+def test_limits_are_positive(wrong: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="positive"):
+        ArchiveLimits(**wrong)
+
+
+# --- folders and links -----------------------------------------------------------------------------------
+
+
+def test_sub_folders_are_read_on_request(landed: Path, out: Path) -> None:
+    for name in (
+        "a.ndjson",
+        "2026/01/b.ndjson",
+        ".hidden/c.ndjson",
+        "_temporary/d.ndjson",
+        "2026/quarantine.ndjson",
+    ):
+        (landed / name).parent.mkdir(parents=True, exist_ok=True)
+        (landed / name).write_bytes(resource("Patient", len(name)) + b"{\n")
+    assert run(landed, out).resource_count == 1
+    report = run(landed, out, nested=True)
+    assert (report.resource_count, report.files_ignored) == (2, 1)
+    assert [name for name, _, _ in quarantined(out)] == ["2026/01/b.ndjson", "a.ndjson"]
+
+
+def test_links_that_stay_inside_are_followed_to_files_only(landed: Path, out: Path) -> None:
+    (landed / "deep").mkdir()
+    (landed / "deep" / "a.ndjson").write_bytes(resource("Patient", 1))
+    (landed / "b.ndjson").symlink_to(landed / "deep" / "a.ndjson")
+    (landed / "deep" / "round").symlink_to(landed)
+    report = run(landed, out, nested=True)
+    assert (report.resource_count, report.duplicates) == (2, 1)
+
+
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize("target", ["../secret.ndjson", "/etc/hostname", "nowhere.ndjson", "a.ndjson"])
+def test_a_link_that_leads_out_or_nowhere_is_refused(
+    landed: Path, out: Path, target: str, nested: bool
+) -> None:
+    (landed.parent / "secret.ndjson").write_bytes(resource("Patient", 1))
+    (landed / "a.ndjson").symlink_to(target)
+    with pytest.raises(UsageError, match="link") as caught:
+        run(landed, out, nested=nested)
+    assert caught.value.fields == {"file": landed / "a.ndjson"}
+
+
+def test_a_link_to_a_folder_elsewhere_is_refused(tmp_path: Path, landed: Path, out: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (landed / "a.ndjson").write_bytes(resource("Patient", 1))
+    (landed / "deep").symlink_to(tmp_path / "elsewhere")
+    assert run(landed, out).resource_count == 1
+    with pytest.raises(UsageError, match="link"):
+        run(landed, out, nested=True)
+
+
+def test_the_output_is_not_among_what_is_read(landed: Path) -> None:
+    (landed / "Patient.000.ndjson").write_bytes(resource("Patient", 1))
+    (landed / "out").mkdir()
+    for out, nested in ((landed, False), (landed / "out", True)):
+        with pytest.raises(UsageError, match="output folder"):
+            run(landed, out, nested=nested)
+    assert (landed / "Patient.000.ndjson").read_bytes() == resource("Patient", 1)
+    assert run(landed, landed / "out").resource_count == 1
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")
+def test_a_sub_folder_that_may_not_be_read(landed: Path, out: Path) -> None:
+    (landed / "deep").mkdir(mode=0)
+    with pytest.raises(UsageError, match="may not be read"):
+        run(landed, out, nested=True)
+
+
+# --- lines -----------------------------------------------------------------------------------------------
+
+
+def test_windows_line_ends_and_a_mark_are_no_content(landed: Path, out: Path) -> None:
+    first, second = resource("Patient", 1).rstrip(), resource("Patient", 2).rstrip()
+    (landed / "a.ndjson").write_bytes(b"\xef\xbb\xbf" + first + b"\r\n\r\n" + second + b"\r\n")
+    report = run(landed, out)
+    assert (out / "Patient.000.ndjson").read_bytes() == first + b"\n" + second + b"\n"
+    assert report.quarantined == {}
+
+
+def test_bundles_as_lines_with_and_without_an_id(landed: Path, out: Path) -> None:
+    plain = bundle_of([resource_line("Claim", "1"), b"{}"])
+    named = b'{"id":"x",' + bundle_of([resource_line("Claim", "2")])[1:]
+    (landed / "a.ndjson").write_bytes(resource("Patient", 1) + plain + b"\n" + named + b"\n")
+    report = run(landed, out)
+    assert report.resources == {"Claim": 2, "Patient": 1}
+    assert quarantined(out) == [("a.ndjson", 2, Fault.NO_RESOURCE_TYPE.value)]
+
+
+def test_resources_with_the_same_type_and_id_are_counted_and_kept(landed: Path, out: Path) -> None:
+    again = b"".join(resource("Patient", n) for n in (1, 2, 1, 1)) + resource_line("Claim", "patient-1")
+    (landed / "a.ndjson").write_bytes(again)
+    (landed / "b.json").write_bytes(bundle_of([resource("Patient", 2).rstrip()]))
+    report = run(landed, out)
+    assert (report.resource_count, report.duplicates) == (6, 3)
+    assert report.facts()["duplicates"] == 3
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
@@ -227,6 +395,82 @@ def test_nothing_is_lost(tmp_path_factory: pytest.TempPathFactory, lines: list[s
     assert sorted(written) == sorted(
         line for line in [good, *lines] if '"id"' in line and "resourceType" in line
     )
+
+
+_MORE = st.sampled_from(
+    [
+        "",
+        '"value":1.50',
+        '"value":1E5',
+        '"t":"a\u2028b"',
+        '"t":"\\u00e9\\/"',
+        '"deep":{"a":[{"b":-0.0}]}',
+        '"t":"é, 李"',
+    ]
+)
+_RESOURCES = st.lists(
+    st.builds(
+        resource_line,
+        st.sampled_from(["Patient", "Claim", "Observation"]),
+        st.text("ab1.-", min_size=1, max_size=4),
+        _MORE,
+    ),
+    min_size=1,
+    max_size=12,
+)
+
+
+@st.composite
+def _packed(draw: st.DrawFn) -> tuple[list[bytes], dict[str, bytes]]:
+    """Resources, and files that hold each of them once: any packing, compression and sub-folder."""
+    resources = draw(_RESOURCES)
+    files: dict[str, bytes] = {}
+    rest = resources
+    while rest:
+        size = draw(st.integers(1, len(rest)))
+        packing = draw(st.sampled_from(sorted(PACKINGS)))
+        compression = draw(st.sampled_from(sorted(COMPRESSIONS)))
+        folder = draw(st.sampled_from(["", "deep/", "deep/er/"]))
+        data = COMPRESSIONS[compression](PACKINGS[packing](rest[:size]))
+        files[f"{folder}{len(files)}-{packing}{compression}"] = data
+        rest = rest[size:]
+    return resources, files
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(_packed(), st.sampled_from(["memory", "file"]), st.sampled_from([10, 32 << 20]))
+def test_however_resources_are_packed_they_come_out_the_same(
+    tmp_path_factory: pytest.TempPathFactory,
+    packed: tuple[list[bytes], dict[str, bytes]],
+    kind: str,
+    in_memory: int,
+) -> None:
+    """From a folder or a store, at once or as a stream: the lines are those that went in, to the byte."""
+    resources, files_in = packed
+    base = tmp_path_factory.mktemp("packed")
+    folder, from_folder, from_store = base / "in", base / "folder", base / "store"
+    from_folder.mkdir()
+    from_store.mkdir()
+    for name, data in files_in.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    store = loopback_store(kind, "", base, "")
+    store.put_all(files_in)
+    with pytest.MonkeyPatch.context() as patch:
+        if not any("misnamed" in name for name in files_in):  # its first line must fit
+            patch.setattr(files, "IN_MEMORY_BYTES", in_memory)
+        report = run(folder, from_folder, nested=True)
+        store.export(from_store)
+    assert report.quarantined == {}
+    assert report.duplicates == len(resources) - len({_identity(line) for line in resources})
+    for out in (from_folder, from_store):
+        written = [line for path in out.glob("*.ndjson") for line in path.read_bytes().split(b"\n")[:-1]]
+        assert sorted(written) == sorted(resources)
+
+
+def _identity(line: bytes) -> tuple[str, str]:
+    value = json.loads(line)
+    return value["resourceType"], value["id"]
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the shared data sets are not on this machine")

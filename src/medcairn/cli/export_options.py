@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from medcairn.export import BulkRequest, Credentials, Level, SearchRequest
 
-_WHAT, _WHO, _HOW = "What is exported", "Who asks", "How"
+_WHAT, _WHO, _HOW, _STORE = "What is exported", "Who asks", "How", "Object stores"
 
 Source = Annotated[
     str | None,
@@ -138,6 +138,38 @@ AttachmentOrigins = Annotated[
         help="A further origin that attachments may come from; it gets no token.",
         rich_help_panel=_HOW,
     ),
+]
+Endpoint = Annotated[
+    str | None,
+    typer.Option("--endpoint", metavar="URL", help="An object store's own address.", rich_help_panel=_STORE),
+]
+Region = Annotated[
+    str | None, typer.Option("--region", help="The region of an S3 bucket.", rich_help_panel=_STORE)
+]
+Anonymous = Annotated[
+    bool, typer.Option("--anonymous", help="Ask the store without credentials.", rich_help_panel=_STORE)
+]
+StoreCredentials = Annotated[
+    Path | None,
+    typer.Option(
+        "--credentials-file",
+        help="The store's credentials (mode 0600); by default from the environment.",
+        rich_help_panel=_STORE,
+    ),
+]
+CaFile = Annotated[
+    Path | None,
+    typer.Option("--ca-file", help="Certificates that the store's is checked by.", rich_help_panel=_STORE),
+]
+MaxExpanded = Annotated[
+    float,
+    typer.Option(
+        "--max-expanded-gb", min=0.001, help="A compressed file may become so large.", rich_help_panel=_HOW
+    ),
+]
+MaxRatio = Annotated[
+    int,
+    typer.Option("--max-ratio", min=2, help="And so many times its own size.", rich_help_panel=_HOW),
 ]
 Nested = Annotated[
     bool, typer.Option("--nested", help="Read the sub-folders of a folder too.", rich_help_panel=_HOW)

@@ -27,6 +27,7 @@ def tell(report: ExportReport, facts: Mapping[str, JSON], out: Path) -> None:
     say(f"{report.resource_count:>12,}  resources in {files}")
     if report.files_ignored:
         say(f"Not read: {report.files_ignored:,} other files")
+    _tell_landed(facts)
     if report.outcomes:
         listed = ", ".join(f"{count:,} {severity}" for severity, count in sorted(report.outcomes.items()))
         say(f"The server's own remarks, in errors/: {listed}")
@@ -37,6 +38,13 @@ def tell(report: ExportReport, facts: Mapping[str, JSON], out: Path) -> None:
     if report.transaction_time is not None:
         say(f"Everything up to {report.transaction_time}; --incremental goes on from there")
     say(f"{out} holds identified patients' data. Next: medcairn deid run {out} DIR --key-file FILE")
+
+
+def _tell_landed(facts: Mapping[str, JSON]) -> None:
+    if facts.get("duplicates"):
+        say(f"{facts['duplicates']:,} resources have the type and id of an earlier one; all are kept")
+    for reason, count in cast("Mapping[str, int]", facts.get("passed_over", {})).items():
+        say(f"{count:,} Bundle entries brought no resource: {reason.replace('_', ' ')}")
 
 
 def _tell_increment(facts: Mapping[str, JSON]) -> None:

@@ -82,6 +82,15 @@ class ObjectsSource(_Record):
 
     kind: Literal["objects"] = "objects"
     url: str = Field(pattern=r"^(s3|az|abfss?|gs|file)://", description="The store and prefix.")
+    credentials_file: Path | None = Field(
+        default=None, description="The store's credentials (mode 0600), relative to the study."
+    )
+    endpoint: str | None = Field(default=None, description="The store's own address.")
+    region: str | None = Field(default=None, description="The region of an S3 bucket.")
+    anonymous: bool = Field(default=False, description="Ask without credentials.")
+    ca_file: Path | None = Field(
+        default=None, description="Certificates that the store's is checked by, relative to the study."
+    )
 
 
 class FilesSource(_Record):

@@ -1,15 +1,21 @@
-"""The client's identity towards a FHIR server: a client id and a private JSON Web Key (RFC 7517)."""
+"""The client's identity towards a FHIR server: a client id and a private JSON Web Key (RFC 7517).
+
+A client secret (RFC 6749, 2.3.1) stands in for the key where a server knows nothing better, and only when a
+file with one is named.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from base64 import urlsafe_b64encode
+import re
+from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, Literal
+from urllib.parse import quote_plus, urlsplit
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -26,16 +32,21 @@ _SECRET_MEMBERS: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
 _RSA_BITS: Final = 3072
 _LEAST_RSA_BITS: Final = 2048
 _KEY_HINT: Final = "Make one with `medcairn export --new-key FILE`"
+_SECRET: Final = re.compile(r"[\x20-\x7e]{1,1024}\Z")
 
 
 @dataclass(frozen=True)
 class SmartCredentials:
-    """A registered client. The key takes no part in ``repr`` or comparison, so that it cannot be printed."""
+    """A registered client. The key takes no part in ``repr`` or comparison, so that it cannot be printed.
+
+    ``jku`` is the address of the client's public JWKS, for servers that are registered with one.
+    """
 
     client_id: str
     algorithm: Algorithm
     key_id: str
     _key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey = field(repr=False, compare=False)
+    jku: str | None = None
 
     def assertion(self, *, audience: str, issued_at: datetime, life: timedelta, assertion_id: str) -> str:
         """A signed client assertion (RFC 7523, 3) for the token endpoint ``audience``."""
@@ -47,7 +58,25 @@ class SmartCredentials:
             "exp": int((issued_at + life).timestamp()),
             "jti": assertion_id,
         }
-        return jwt.encode(claims, self._key, algorithm=self.algorithm, headers={"kid": self.key_id})
+        headers = {"kid": self.key_id, **({"jku": self.jku} if self.jku else {})}
+        return jwt.encode(claims, self._key, algorithm=self.algorithm, headers=headers)
+
+
+@dataclass(frozen=True)
+class SecretCredentials:
+    """A client with a secret, sent as ``client_secret_basic``. The secret cannot be printed."""
+
+    client_id: str
+    _secret: str = field(repr=False, compare=False)
+
+    def basic(self) -> str:
+        """The value of the ``Authorization`` header; both parts are form-encoded first."""
+        pair = f"{quote_plus(self.client_id)}:{quote_plus(self._secret)}"
+        return "Basic " + b64encode(pair.encode()).decode()
+
+
+Credentials = SmartCredentials | SecretCredentials
+"""How a client proves who it is."""
 
 
 def new_client_key(algorithm: Algorithm = "ES384") -> bytes:
@@ -76,14 +105,20 @@ def public_jwks(private_jwk: bytes) -> dict[str, list[dict[str, str]]]:
     return {"keys": keys}
 
 
-def credentials_of(client_id: str, private_jwk: bytes) -> SmartCredentials:
-    """Credentials from the bytes of a private JWK, or of a JWKS whose first private key is taken.
+def credentials_of(
+    client_id: str, private_jwk: bytes, *, key_id: str | None = None, jku: str | None = None
+) -> SmartCredentials:
+    """Credentials from the bytes of a private JWK, or of a JWKS.
+
+    Of several private keys the one with the ``kid`` that ``key_id`` names is taken, else the first. ``jku``
+    is the https address of the public JWKS (http on this machine alone).
 
     Raises :class:`UsageError`.
     """
-    if not client_id or not client_id.isprintable():
-        raise UsageError("The client id is empty or has characters that cannot be sent")
-    jwk = _private_keys(private_jwk)[0]
+    _check_client_id(client_id)
+    if jku is not None:
+        _check_jku(jku)
+    jwk = _chosen(_private_keys(private_jwk), key_id)
     algorithm = _algorithm(jwk)
     key: object = None
     try:
@@ -94,25 +129,77 @@ def credentials_of(client_id: str, private_jwk: bytes) -> SmartCredentials:
         raise UsageError("The client's RSA key is too short", least_bits=_LEAST_RSA_BITS, bits=key.key_size)
     if not isinstance(key, (ec.EllipticCurvePrivateKey, rsa.RSAPrivateKey)):
         raise UsageError("The client's key cannot be read", hint=_KEY_HINT)
-    return SmartCredentials(client_id, algorithm, jwk.get("kid") or _thumbprint(jwk), key)
+    return SmartCredentials(client_id, algorithm, jwk.get("kid") or _thumbprint(jwk), key, jku)
 
 
-def load_credentials(client_id: str, key_file: Path) -> SmartCredentials:
-    """Credentials whose private JWK (or JWKS) lies in ``key_file``.
+def load_credentials(
+    client_id: str, key_file: Path, *, key_id: str | None = None, jku: str | None = None
+) -> SmartCredentials:
+    """Credentials whose private JWK (or JWKS) lies in ``key_file``; see :func:`credentials_of`.
 
     Raises :class:`UsageError` when the file is missing, holds no usable key, or may be read by others.
     """
-    if not key_file.is_file():
-        raise UsageError("There is no such key file", hint=_KEY_HINT, file=key_file)
-    if key_file.stat().st_mode & 0o077:
+    data = _read_private(
+        key_file, "There is no such key file", "The key file may be read by others", _KEY_HINT
+    )
+    return credentials_of(client_id, data, key_id=key_id, jku=jku)
+
+
+def load_secret(client_id: str, secret_file: Path) -> SecretCredentials:
+    """Credentials whose client secret is the one line of ``secret_file``.
+
+    Raises :class:`UsageError` when the file is missing, holds no secret, or may be read by others.
+    """
+    _check_client_id(client_id)
+    hint = "Put the secret into a file of mode 0600; better, register a key instead"
+    data = _read_private(
+        secret_file, "There is no such secret file", "The secret file may be read by others", hint
+    )
+    try:
+        text = data.decode("ascii").rstrip("\r\n")
+    except UnicodeDecodeError:
+        text = ""
+    if not _SECRET.match(text):
+        raise UsageError("The secret file holds no line of printable characters", hint=hint, file=secret_file)
+    return SecretCredentials(client_id, text)
+
+
+def _read_private(file: Path, missing: str, exposed: str, hint: str) -> bytes:
+    if not file.is_file():
+        raise UsageError(missing, hint=hint, file=file)
+    if file.stat().st_mode & 0o077:
         raise UsageError(
-            "The key file may be read by others on this machine",
-            hint="Run `chmod 600` on it, and consider the key known if others use the machine",
-            file=key_file,
+            exposed,
+            hint="Run `chmod 600` on it, and consider it known if others use the machine",
+            file=file,
         )
     with storage_errors():
-        data = key_file.read_bytes()
-    return credentials_of(client_id, data)
+        return file.read_bytes()
+
+
+def _check_client_id(client_id: str) -> None:
+    if not client_id or not client_id.isprintable():
+        raise UsageError("The client id is empty or has characters that cannot be sent")
+
+
+def _check_jku(jku: str) -> None:
+    try:
+        parts = urlsplit(jku)
+        local = parts.hostname in ("localhost", "127.0.0.1", "::1")
+        usable = bool(parts.hostname) and "@" not in parts.netloc and (parts.scheme == "https" or local)
+    except ValueError:
+        usable = False
+    if not usable or not jku.isascii() or not jku.isprintable() or " " in jku:
+        raise UsageError("The address of the client's public keys is no https URL")
+
+
+def _chosen(keys: list[dict[str, str]], key_id: str | None) -> dict[str, str]:
+    if key_id is None:
+        return keys[0]
+    found = next((jwk for jwk in keys if (jwk.get("kid") or _thumbprint(jwk)) == key_id), None)
+    if found is None:
+        raise UsageError("The key file has no private key of that id", keys=len(keys))
+    return found
 
 
 def _private_keys(data: bytes) -> list[dict[str, str]]:
@@ -149,9 +236,12 @@ def _thumbprint(jwk: Mapping[str, str]) -> str:
 
 __all__ = [
     "Algorithm",
+    "Credentials",
+    "SecretCredentials",
     "SmartCredentials",
     "credentials_of",
     "load_credentials",
+    "load_secret",
     "new_client_key",
     "public_jwks",
 ]

@@ -49,9 +49,12 @@ class ExportReport:
     of the export, as it wrote it: what ``_since`` of the next export starts from. It is None for landed
     files and when the server's value is no FHIR instant. ``outcomes`` counts the issues of the server's
     error files by severity, ``quarantined`` the landed resources that were set aside, by reason.
+
+    ``remarks`` are the first of what those issues say, for the terminal of the person who runs the export.
+    They may quote patients: no fact, log or error holds them.
     """
 
-    source: Literal["bulk", "files"]
+    source: Literal["bulk", "files", "search", "objects"]
     files: tuple[ExportedFile, ...]
     transaction_time: Label | None = None
     outcomes: Mapping[str, int] = field(default_factory=dict)
@@ -60,6 +63,7 @@ class ExportReport:
     first_quarantined: Located | None = None
     files_read: int = 0
     files_ignored: int = 0
+    remarks: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def resources(self) -> dict[str, int]:

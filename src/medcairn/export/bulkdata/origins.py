@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
@@ -45,6 +46,26 @@ def origin_of(url: str) -> Origin | None:
     if parts.scheme not in _PORTS or not parts.hostname or parts.username is not None or "@" in parts.netloc:
         return None
     return Origin(parts.scheme, parts.hostname.lower(), port or _PORTS[parts.scheme])
+
+
+def trusted_origins(home: Origin, allowed: Iterable[str]) -> frozenset[Origin]:
+    """Where tokens may go: home, and the origins (``https://files.example.org``) that the user allows.
+
+    Raises :class:`UsageError` for one that is no origin, or where a token would go in the clear.
+    """
+    found = {home}
+    for position, text in enumerate(allowed, start=1):
+        origin = origin_of(text)
+        if origin is None or urlsplit(text).path not in ("", "/") or "?" in text or "#" in text:
+            raise UsageError(
+                "This is no origin that a token may go to",
+                hint="Give scheme, host and port alone, such as https://files.example.org",
+                position=position,
+            )
+        if origin.scheme != "https" and not origin.loopback:
+            raise UsageError("An access token is not sent over plain http", position=position)
+        found.add(origin)
+    return frozenset(found)
 
 
 def checked_base(base_url: str) -> str:
@@ -107,4 +128,4 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-__all__ = ["Origin", "check_target", "checked_base", "origin_of"]
+__all__ = ["Origin", "check_target", "checked_base", "origin_of", "trusted_origins"]

@@ -1,7 +1,8 @@
 """SMART Backend Services (SMART App Launch 2.2, "Client Authentication: Asymmetric").
 
-The client proves who it is with a short-lived JWT (RFC 7523) signed with its private key, and gets a
-bearer token for it. Nothing here writes a token or an assertion anywhere.
+The client proves who it is with a short-lived JWT (RFC 7523) signed with its private key, or, where it was
+given one, with a secret, and gets a bearer token for it. Nothing here writes a token, an assertion or a
+secret anywhere.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from urllib.parse import urljoin
 import msgspec
 
 from medcairn.core.clock import Clock, Ids
-from medcairn.core.errors import ExternalError, UsageError
+from medcairn.core.errors import ExternalError, TransientError, UsageError
 from medcairn.core.labels import Label
-from medcairn.export.bulkdata.http import HttpClient
+from medcairn.export.bulkdata.http import ATTEMPTS, Answer, HttpClient
 from medcairn.export.bulkdata.origins import check_target
-from medcairn.export.credentials import SmartCredentials
+from medcairn.export.credentials import Credentials, SecretCredentials
 
 _ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _ASSERTION_LIFE: Final = timedelta(minutes=4)
@@ -36,6 +37,7 @@ _OAUTH_ERRORS: Final = frozenset(
 class _Configuration(msgspec.Struct):
     token_endpoint: str
     token_endpoint_auth_signing_alg_values_supported: list[str] | None = None
+    token_endpoint_auth_methods_supported: list[str] | None = None
     scopes_supported: list[str] | None = None
 
 
@@ -56,11 +58,11 @@ class TokenEndpoint:
     scope: str
 
 
-def discover(client: HttpClient, base_url: str, credentials: SmartCredentials) -> TokenEndpoint:
+def discover(client: HttpClient, base_url: str, credentials: Credentials) -> TokenEndpoint:
     """The token endpoint that ``.well-known/smart-configuration`` below the base URL names.
 
-    Raises :class:`ExternalError` when the server has none, :class:`UsageError` when it does not accept the
-    algorithm of the client's key.
+    Raises :class:`ExternalError` when the server has none, :class:`UsageError` when it does not accept what
+    the client has to prove itself with.
     """
     url = f"{base_url}/.well-known/smart-configuration"
     answer = client.ask("GET", url, headers={"Accept": "application/json"})
@@ -77,6 +79,22 @@ def discover(client: HttpClient, base_url: str, credentials: SmartCredentials) -
             server=client.home.label,
             status=answer.status,
         )
+    _check_accepted(found, credentials)
+    endpoint = urljoin(url, found.token_endpoint)
+    target = check_target(endpoint, client.home)
+    if target.scheme != "https" and not target.loopback:
+        raise ExternalError("The server's token endpoint is not https; refused", server=client.home.label)
+    return TokenEndpoint(endpoint, _scope(found.scopes_supported))
+
+
+def _check_accepted(found: _Configuration, credentials: Credentials) -> None:
+    if isinstance(credentials, SecretCredentials):
+        methods = found.token_endpoint_auth_methods_supported
+        if methods and "client_secret_basic" not in methods:
+            raise UsageError(
+                "The server takes no client secret", hint="Register a key, and give it with --key instead"
+            )
+        return
     offered = found.token_endpoint_auth_signing_alg_values_supported
     if offered and credentials.algorithm not in offered:
         raise UsageError(
@@ -84,11 +102,6 @@ def discover(client: HttpClient, base_url: str, credentials: SmartCredentials) -
             hint="Make a key of the other kind (RS384 or ES384) and register it",
             algorithm=Label(credentials.algorithm),
         )
-    endpoint = urljoin(url, found.token_endpoint)
-    target = check_target(endpoint, client.home)
-    if target.scheme != "https" and not target.loopback:
-        raise ExternalError("The server's token endpoint is not https; refused", server=client.home.label)
-    return TokenEndpoint(endpoint, _scope(found.scopes_supported))
 
 
 def _scope(supported: list[str] | None) -> str:
@@ -106,7 +119,7 @@ class SmartTokens:
         self,
         client: HttpClient,
         endpoint: TokenEndpoint,
-        credentials: SmartCredentials,
+        credentials: Credentials,
         *,
         clock: Clock,
         ids: Ids,
@@ -133,20 +146,7 @@ class SmartTokens:
 
     def _fetch(self) -> str:
         asked_at = self._monotonic()
-        form = {
-            "grant_type": "client_credentials",
-            "scope": self._endpoint.scope,
-            "client_assertion_type": _ASSERTION_TYPE,
-            "client_assertion": self._credentials.assertion(
-                audience=self._endpoint.url,
-                issued_at=self._clock.now(),
-                life=_ASSERTION_LIFE,
-                assertion_id=self._ids.new(),
-            ),
-        }
-        answer = self._client.ask(
-            "POST", self._endpoint.url, headers={"Accept": "application/json"}, form=form
-        )
+        answer = self._answer()
         grant: _Grant | None = None
         if answer.status in (200, 201):
             try:
@@ -158,6 +158,38 @@ class SmartTokens:
         life = _seconds(grant.expires_in)
         self._renew_at = asked_at + life - min(_MARGIN_SECONDS, life / 4)
         return grant.access_token
+
+    def _answer(self) -> Answer:
+        """Each try has a proof of its own: a server takes an assertion once, even when its answer is lost."""
+        for attempt in range(1, ATTEMPTS + 1):
+            headers, form = self._proof()
+            try:
+                answer = self._client.ask("POST", self._endpoint.url, headers=headers, form=form, attempts=1)
+            except TransientError:
+                if attempt == ATTEMPTS:
+                    raise
+                answer = None
+            if answer is not None and (not answer.transient or attempt == ATTEMPTS):
+                return answer
+            self._client.patience.wait_to_retry(
+                attempt, answer.headers.get("retry-after") if answer else None
+            )
+        raise AssertionError("a token is asked for at least once")
+
+    def _proof(self) -> tuple[dict[str, str], dict[str, str]]:
+        """Headers and form of a token request."""
+        headers = {"Accept": "application/json"}
+        form = {"grant_type": "client_credentials", "scope": self._endpoint.scope}
+        if isinstance(self._credentials, SecretCredentials):
+            return {**headers, "Authorization": self._credentials.basic()}, form
+        assertion = self._credentials.assertion(
+            audience=self._endpoint.url,
+            issued_at=self._clock.now(),
+            life=_ASSERTION_LIFE,
+            assertion_id=self._ids.new(),
+        )
+        proof = {"client_assertion_type": _ASSERTION_TYPE, "client_assertion": assertion}
+        return headers, {**form, **proof}
 
     def _refusal(self, status: int, body: bytes) -> ExternalError:
         reason = "unknown"

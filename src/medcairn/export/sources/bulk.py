@@ -2,39 +2,46 @@
 
 from __future__ import annotations
 
+import shutil
 import time
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from contextlib import suppress
+from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlencode, urljoin
 
 from medcairn.core.clock import Clock, Ids, RandomIds
 from medcairn.core.digests import Digest
 from medcairn.core.errors import DataError, ExternalError, MedcairnError, UsageError
+from medcairn.core.files import private_folder, storage_errors
 from medcairn.core.log import get_logger
 from medcairn.core.progress import Progress
-from medcairn.export.bulkdata.download import FileGone, WrongCount, fetch
-from medcairn.export.bulkdata.http import Answer, HttpClient
-from medcairn.export.bulkdata.job import JOURNAL, JobState, Journal, is_whole, missing
-from medcairn.export.bulkdata.manifest import BadManifest, BulkManifest, Listed, parse_manifest
-from medcairn.export.bulkdata.origins import Origin, check_target, checked_base, origin_of
-from medcairn.export.bulkdata.outcomes import count_severities, failures
+from medcairn.export.bulkdata.download import FileGone, WrongCount
+from medcairn.export.bulkdata.event_log import EVENT_LOG, EventLog
+from medcairn.export.bulkdata.http import HttpClient
+from medcairn.export.bulkdata.job import JOURNAL, JobState, Journal, clear_folder
+from medcairn.export.bulkdata.kickoff import KickOff
+from medcairn.export.bulkdata.manifest import ORGANIZED_FOLDER, BadManifest, BulkManifest
+from medcairn.export.bulkdata.organized import sort_by_type
+from medcairn.export.bulkdata.origins import Origin, checked_base, origin_of, trusted_origins
+from medcairn.export.bulkdata.outcomes import failures, read_outcomes
+from medcairn.export.bulkdata.polling import JobFailed, Poller
 from medcairn.export.bulkdata.request import BulkRequest
+from medcairn.export.bulkdata.rounds import Round
 from medcairn.export.bulkdata.smart import SmartTokens, discover
 from medcairn.export.bulkdata.waiting import Patience
-from medcairn.export.credentials import SmartCredentials
-from medcairn.export.outputs import clear_outputs
+from medcairn.export.credentials import Credentials
+from medcairn.export.outputs import ERRORS_FOLDER
 from medcairn.export.report import ExportReport
 
 PARALLEL: Final = 4
 TIME_LIMIT_SECONDS: Final = 12 * 3600.0
-_GONE: Final = frozenset({404, 410})
-_FAILED: Final = frozenset({400, 422, 500, 501})
+_MOST_PARALLEL: Final = 64
+_DELETE_ATTEMPTS: Final = 2
 _WORTHLESS: Final = (DataError, BadManifest, FileGone, WrongCount)
-_AGAIN: Final = "Run the same command again; it goes on where it stopped"
+
+Remark = Callable[[str], None]
+"""Hears what the server says about a failure: a line, harmless for a terminal, that may quote patients."""
 
 _log = get_logger(__name__)
 
@@ -44,7 +51,7 @@ def export_bulk(
     out_dir: Path,
     *,
     request: BulkRequest,
-    credentials: SmartCredentials | None,
+    credentials: Credentials | None,
     progress: Progress,
     clock: Clock,
     sleep: Callable[[float], None] = time.sleep,
@@ -54,8 +61,11 @@ def export_bulk(
     time_limit_seconds: float = TIME_LIMIT_SECONDS,
     allow_partial: bool = False,
     job_file: Path | None = None,
+    token_origins: Sequence[str] = (),
+    on_remark: Remark | None = None,
+    event_log: Path | None = None,
 ) -> ExportReport:
-    """Export from the FHIR server at ``base_url`` into ``out_dir`` (HL7 Bulk Data Access IG 2.0).
+    """Export from the FHIR server at ``base_url`` into ``out_dir`` (HL7 Bulk Data Access IG 2.0 and 3.0).
 
     ``out_dir`` receives ``<Type>.<NNN>.ndjson`` with exactly the bytes that the server sent, each line
     checked, and what the server lists as deletions and errors in ``deletions/`` and ``errors/``. When the
@@ -64,8 +74,13 @@ def export_bulk(
     still has work to do before its artifact has its final name gives ``job_file``, a path outside, and
     removes that file afterwards, so that a crash in between costs no second export either.
 
-    ``credentials`` None means an open server. ``allow_partial`` accepts an export of which the server says
-    that something is missing; without it, such an export fails and keeps what there is.
+    ``event_log`` is where the events go, as the SMART client logs them: ``log.ndjson`` in ``out_dir`` unless
+    another path is given.
+
+    ``credentials`` None means an open server. ``token_origins`` are further origins, besides the server's
+    own, that may get its token. ``allow_partial`` accepts an export of which the server says that something
+    is missing; without it, such an export fails and keeps what there is. ``on_remark`` hears what the server
+    says about failures; the report's ``remarks`` are the same for an export that succeeds.
 
     Raises :class:`UsageError` for a wrong address or request, :class:`ExternalError` for what the server
     does, :class:`DataError` for content that is no FHIR NDJSON or when nothing was exported.
@@ -75,24 +90,46 @@ def export_bulk(
     if home is None:
         raise UsageError("This is no FHIR base URL")
     _refuse_plain_http(home, credentials)
+    if not 1 <= parallel <= _MOST_PARALLEL:
+        raise UsageError("So many files cannot be fetched at a time", parallel=parallel, most=_MOST_PARALLEL)
+    private_folder(out_dir)
     patience = Patience(clock, sleep, monotonic, time_limit_seconds)
     journal = Journal(job_file or out_dir / JOURNAL)
-    with HttpClient(home, patience) as client:
-        job = _Job(client, journal, out_dir, base, request, allow_partial, parallel, progress)
+    client = HttpClient(home, patience, token_origins=trusted_origins(home, token_origins))
+    log = EventLog(event_log or out_dir / EVENT_LOG, clock, client.without_tokens)
+    with client, closing(log):
+        job = _Job(
+            client,
+            journal,
+            log,
+            out_dir,
+            base,
+            request,
+            allow_partial,
+            parallel,
+            progress,
+            ids or RandomIds(),
+            on_remark or _ignore,
+        )
         state = job.resumable()
         if state is None or state.ended is None:
             if credentials is not None:
                 endpoint = discover(client, base, credentials)
                 client.tokens = SmartTokens(
-                    client, endpoint, credentials, clock=clock, ids=ids or RandomIds(), monotonic=monotonic
+                    client, endpoint, credentials, clock=clock, ids=job.ids, monotonic=monotonic
                 )
             state = job.run(state)
+        job.tidy(state)
     if job_file is None:
         journal.remove()
     return job.report(state)
 
 
-def _refuse_plain_http(home: Origin, credentials: SmartCredentials | None) -> None:
+def _ignore(_: str) -> None:
+    """Nobody listens."""
+
+
+def _refuse_plain_http(home: Origin, credentials: Credentials | None) -> None:
     if credentials is not None and home.scheme != "https" and not home.loopback:
         raise UsageError("An access token is not sent over plain http", hint="Use the server's https address")
 
@@ -103,27 +140,27 @@ class _Job:
 
     client: HttpClient
     journal: Journal
+    log: EventLog
     folder: Path
     base: str
     request: BulkRequest
     allow_partial: bool
     parallel: int
     progress: Progress
+    ids: Ids
+    on_remark: Remark
 
     def resumable(self) -> JobState | None:
         """The journal's job, if it is for this request and worth going on with."""
         state = self.journal.read()
         if state is None or state.request != self._digest():
             return None
+        self.log.export_id = state.export_id
         if state.ended is None:
             return state
         if state.ended.end == "partial" and not self.allow_partial:
             return None
-        planned = {path for path, _ in state.plan.files} if state.plan else set()
-        whole = planned == set(state.finished) and all(
-            is_whole(f, self.folder) for f in state.finished.values()
-        )
-        return state if whole else None
+        return state if state.whole_in(self.folder) else None
 
     def run(self, state: JobState | None) -> JobState:
         """Everything up to the DELETE.
@@ -145,17 +182,22 @@ class _Job:
         self._refuse_shortfall(state)
         return state
 
+    def tidy(self, state: JobState) -> None:
+        """Remove the files that were sorted into others, also when the process died before it could."""
+        if any(name.startswith(ORGANIZED_FOLDER) for name in state.finished):
+            with storage_errors():
+                shutil.rmtree(self.folder / ORGANIZED_FOLDER, ignore_errors=True)
+
     def report(self, state: JobState) -> ExportReport:
         """The report of a job that has ended."""
-        order = [path for path, _ in state.plan.files] if state.plan else []
-        finished = [state.finished[path] for path in order if "/" not in path]
         return ExportReport(
             source="bulk",
-            files=tuple(finished),
+            files=state.outputs,
             transaction_time=state.transaction_time,
             outcomes=state.ended.outcomes if state.ended else {},
             deletion_files=state.ended.deletion_files if state.ended else 0,
-            files_read=len(order),
+            files_read=len(state.plan.files) if state.plan else 0,
+            remarks=self._remarks(state),
         )
 
     def _digest(self) -> Digest:
@@ -167,8 +209,7 @@ class _Job:
         if state is not None:
             manifest = self._poll(state.status_url)
         if state is None or manifest is None:
-            clear_outputs(self.folder)
-            state = self.journal.start(self._digest(), self._kick_off())
+            state = self._start()
             manifest = self._poll(state.status_url)
         if manifest is None:
             self.journal.remove()
@@ -176,110 +217,59 @@ class _Job:
         self.journal.plan(state, manifest, self.folder)
         return state, manifest
 
-    def _kick_off(self) -> str:
-        """Start an export; the address of its status."""
+    def _start(self) -> JobState:
+        """Start an export. What an earlier one left is in the way."""
         self.progress.begin("Asking the server for an export")
-        query = urlencode(self.request.parameters())
-        url = f"{self.base}/{self.request.operation}" + (f"?{query}" if query else "")
-        headers = {"Accept": "application/fhir+json", "Prefer": "respond-async"}
-        answer = self.client.ask("GET", url, authorize=True, headers=headers)
-        location = answer.headers.get("content-location")
-        if answer.status not in (200, 202) or not location:
-            raise self._refusal(answer)
-        status_url = urljoin(url, location)
-        check_target(status_url, self.client.home)
-        return status_url
-
-    def _refusal(self, answer: Answer) -> ExternalError:
-        hints = {
-            401: "Give --client-id and --key, and check that the client is registered",
-            403: "Check that the client is registered for system/*.read",
-            404: "Check the base URL and the group, and that the server offers Bulk Data export",
-        }
-        return ExternalError(
-            "The server refused to start an export",
-            hint=hints.get(answer.status, "Check the types and the time asked for"),
-            server=self.client.home.label,
-            status=answer.status,
-        )
+        clear_folder(self.folder)
+        self.log.export_id = self.ids.new()
+        begun = self.client.patience.clock.now()
+        kick_off = KickOff(self.client, self.base, self.request, self.log, self._remark)
+        status_url = kick_off.start()
+        return self.journal.start(self._digest(), status_url, export_id=self.log.export_id, begun=begun)
 
     def _poll(self, status_url: str) -> BulkManifest | None:
-        """Wait until the job is done; its manifest, or None when the server does not know the job."""
-        self.progress.begin("Waiting for the server to prepare the files")
-        polls = 0
-        while True:
-            answer = self.client.ask(
-                "GET", status_url, authorize=True, headers={"Accept": "application/json"}
-            )
-            if answer.status == 200:
-                return parse_manifest(answer.body, status_url)
-            if answer.status in _GONE:
-                return None
-            if answer.status != 202:
-                raise self._failure(answer)
-            polls += 1
-            self.client.patience.wait_to_poll(polls, answer.headers.get("retry-after"))
+        """Wait until the job is done; its manifest, or None when the server does not know the job.
 
-    def _failure(self, answer: Answer) -> ExternalError:
-        """A job that failed is forgotten, so that a rerun asks anew; an outage is not."""
-        server, status = self.client.home.label, answer.status
-        if status in _FAILED:
+        A job that failed is forgotten, so that a rerun asks anew; an outage is not.
+        """
+        self.progress.begin("Waiting for the server to prepare the files")
+        try:
+            return Poller(self.client, self.log, self._remark).wait(status_url)
+        except JobFailed:
             self.journal.remove()
-            hint = "Run the command again to ask anew; ask the server's operator if it keeps failing"
-            return ExternalError(
-                "The server says that the export failed", hint=hint, server=server, status=status
-            )
-        return ExternalError(
-            "The server does not tell how the export is going", hint=_AGAIN, server=server, status=status
-        )
+            raise
 
     def _fetch_all(self, state: JobState, manifest: BulkManifest) -> None:
         """Fetch what is missing. When addresses have expired, the manifest is asked for once more."""
-        gone = self._fetch_round(state, manifest)
+        fetching = Round(self.client, self.journal, self.log, self.folder, self.parallel, self.progress)
+        gone = fetching.fetch(state, manifest)
         if gone is None:
             return
         renewed = self._poll(state.status_url)
         if renewed is None:
             raise gone
         self.journal.plan(state, renewed, self.folder)
-        gone = self._fetch_round(state, renewed)
+        gone = fetching.fetch(state, renewed)
         if gone is not None:
             raise gone
 
-    def _fetch_round(self, state: JobState, manifest: BulkManifest) -> FileGone | None:
-        todo = missing(state, manifest.files)
-        counts = [file.count for file in todo if file.role == "output"]
-        total = None if None in counts else sum(count for count in counts if count is not None)
-        self.progress.begin("Downloading", total, "resources")
-
-        def fetch_one(listed: Listed) -> None:
-            authorize = manifest.requires_access_token
-            file = fetch(self.client, listed, self.folder, authorize=authorize, progress=self.progress)
-            self.journal.finish(state, file)
-
-        with ThreadPoolExecutor(self.parallel, "medcairn-export") as pool:
-            futures = [pool.submit(fetch_one, listed) for listed in todo]
-            try:
-                errors = _outcomes(futures)
-            except KeyboardInterrupt:
-                self.client.patience.stopped.set()
-                pool.shutdown(cancel_futures=True)
-                self.client.patience.stopped.clear()
-                raise
-        for error in errors:
-            if not isinstance(error, FileGone):
-                raise error
-        return next((error for error in errors if isinstance(error, FileGone)), None)
-
     def _end(self, state: JobState, manifest: BulkManifest) -> None:
-        counts = count_severities(self.folder / file.path for file in manifest.of("error"))
-        end: Final = "partial" if failures(counts) else "whole"
-        self.journal.end(state, end, counts, len(manifest.of("deleted")))
+        organized = manifest.of("organized")
+        in_order = None
+        if organized:
+            plain = tuple(state.finished[str(file.path)] for file in manifest.of("output"))
+            in_order = plain + sort_by_type(self.folder, (file.path for file in organized))
+        with storage_errors():
+            outcomes = read_outcomes(self.folder / file.path for file in manifest.of("error"))
+        end: Final = "partial" if failures(outcomes.counts) else "whole"
+        counts = dict(sorted(outcomes.counts.items()))
+        self.journal.end(state, end, counts, len(manifest.of("deleted")), in_order)
+        self.log.export_complete([*state.finished.values()], state.begun or self.client.patience.clock.now())
 
     def _delete(self, status_url: str) -> bool:
         """Tell the server that it may forget the files. A refusal costs nothing but its disk space."""
         with suppress(MedcairnError):
-            answer = self.client.ask("DELETE", status_url, authorize=True, attempts=1)
+            answer = self.client.ask("DELETE", status_url, authorize=True, attempts=_DELETE_ATTEMPTS)
             if answer.status < 300:
                 return True
         _log.warning("export_not_deleted_on_server")
@@ -290,30 +280,31 @@ class _Job:
         if known is not None and known.request == self._digest() and self._delete(known.status_url):
             self.journal.remove()
 
+    def _remarks(self, state: JobState) -> tuple[str, ...]:
+        names = [path for path, _ in state.plan.files] if state.plan else []
+        errors = [self.folder / name for name in names if name.startswith(f"{ERRORS_FOLDER}/")]
+        with storage_errors():
+            return tuple(self.client.without_tokens(text) for text in read_outcomes(errors).remarks)
+
+    def _remark(self, text: str) -> None:
+        self.on_remark(self.client.without_tokens(text))
+
     def _refuse_shortfall(self, state: JobState) -> None:
         counts = state.ended.outcomes if state.ended else {}
         if failures(counts) and not self.allow_partial:
+            for text in self._remarks(state):
+                self.on_remark(text)
             raise ExternalError(
                 "The server could not export everything",
                 hint="What it could is kept, with its reasons in errors/. Run again to ask anew, or with "
                 "--allow-partial to accept it",
                 folder=self.folder,
                 issues=failures(counts),
-                files_kept=len([path for path in state.finished if "/" not in path]),
+                files_kept=len(state.outputs),
             )
         if not state.finished and self.request.since is None:
             self.journal.remove()
             raise DataError("The server exported nothing", hint="Check the group and the types asked for")
 
 
-def _outcomes(futures: list[Future[None]]) -> list[BaseException]:
-    """The failures, in the order of the files. After the first one, files not yet begun are left."""
-    for future in as_completed(futures):
-        if not future.cancelled() and future.exception() is not None:
-            for other in futures:
-                other.cancel()
-    found = [None if future.cancelled() else future.exception() for future in futures]
-    return [error for error in found if error is not None]
-
-
-__all__ = ["PARALLEL", "TIME_LIMIT_SECONDS", "export_bulk"]
+__all__ = ["PARALLEL", "TIME_LIMIT_SECONDS", "Remark", "export_bulk"]

@@ -3,37 +3,65 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO, Final
 
 import msgspec
 
 from medcairn.core.errors import DataError
 from medcairn.core.files import storage_errors
 from medcairn.core.progress import Progress
-from medcairn.export.ndjson import Fault, blocks_of, lines_of, parse_resource, read_head
+from medcairn.export.ndjson import Fault, Head, blocks_of, lines_of, parse_resource, read_head
 from medcairn.export.outputs import clear_outputs
-from medcairn.export.report import ExportReport, Located
-from medcairn.export.sources.bundles import Unusable, resources_of
-from medcairn.export.sources.landing import LandedFile, landed_files, opened
+from medcairn.export.report import Located
+from medcairn.export.sources.archives import ArchiveLimits, opened
+from medcairn.export.sources.bundle_members import MalformedBundle, Members, streamed_members
+from medcairn.export.sources.bundles import Found, NotABundle, Passed, Unusable, resources_of, unbundled
+from medcairn.export.sources.identities import Identities
+from medcairn.export.sources.landed_report import LandedReport
+from medcairn.export.sources.landing import LandedFile, landed_files, refuse_overlap
 from medcairn.export.writers import Quarantine, TypeFiles
 
+IN_MEMORY_BYTES: Final = 32 << 20
+"""A JSON document up to this size is read at once, a longer one as it goes."""
 
-def export_files(folder: Path, out_dir: Path, *, progress: Progress) -> ExportReport:
+_BOM: Final = b"\xef\xbb\xbf"
+
+
+def export_files(
+    folder: Path,
+    out_dir: Path,
+    *,
+    progress: Progress,
+    nested: bool = False,
+    limits: ArchiveLimits | None = None,
+) -> LandedReport:
     """Bring the FHIR files that landed in ``folder`` into ``out_dir``, grouped by resource type.
 
     Reads ``.ndjson``, ``.jsonl`` and ``.json`` (a Bundle, one resource, or NDJSON after all), each also
-    with ``.gz``; files in sub-folders, hidden files and others are not read. The lines of NDJSON keep
-    their bytes; the resources of a Bundle are written on one line each, see
-    :mod:`medcairn.export.sources.bundles`. A line or entry that is no resource with type and id goes to
-    ``quarantine.ndjson`` with file, line and reason.
+    with ``.gz`` or ``.zst``; files in sub-folders only when ``nested``, hidden files and others not. The
+    lines of NDJSON keep their bytes, but for a carriage return at the end; the resources of a Bundle are
+    written on one line each, see :mod:`medcairn.export.sources.bundles`. A line or entry that is no
+    resource with type and id goes to ``quarantine.ndjson`` with file, line and reason.
 
-    Raises :class:`UsageError` when there is no such folder, :class:`DataError` when nothing can be read
-    from it, or when a file holds nothing but bad lines.
+    Raises :class:`UsageError` when there is no such folder, or a link in it leads out of it;
+    :class:`DataError` when nothing can be read from it, when a file holds nothing but bad lines, or when
+    it cannot be decompressed within ``limits``.
     """
-    files, ignored = landed_files(folder)
+    files, ignored = landed_files(folder, nested=nested)
+    refuse_overlap(folder, out_dir, nested=nested)
+    return land(files, out_dir, progress=progress, limits=limits or ArchiveLimits(), ignored=ignored)
+
+
+def land(
+    files: Sequence[LandedFile], out_dir: Path, *, progress: Progress, limits: ArchiveLimits, ignored: int
+) -> LandedReport:
+    """Bring ``files`` into ``out_dir`` in their order; raises as :func:`export_files`."""
     clear_outputs(out_dir)
-    landing = _Landing(TypeFiles(out_dir), Quarantine(out_dir))
+    landing = _Landing(TypeFiles(out_dir), Quarantine(out_dir), limits)
     progress.begin("Reading landed files", len(files), "files")
     try:
         with storage_errors():
@@ -46,23 +74,28 @@ def export_files(folder: Path, out_dir: Path, *, progress: Progress) -> ExportRe
         landing.types.abandon()
         landing.quarantine.abandon()
     if not written:
-        raise DataError("The files hold no resources: they are empty", folder=folder, files=len(files))
-    return ExportReport(
+        raise DataError("The files hold no resources: they are empty", files=len(files))
+    return LandedReport(
         source="files",
         files=written,
         quarantined=landing.quarantine.counts,
         first_quarantined=landing.first,
         files_read=len(files) - landing.no_fhir,
         files_ignored=ignored + landing.no_fhir,
+        duplicates=landing.identities.duplicates(),
+        passed_over=dict(landing.passed),
     )
 
 
 @dataclass
 class _Landing:
-    """The reading of one folder."""
+    """The reading of many files into one output."""
 
     types: TypeFiles
     quarantine: Quarantine
+    limits: ArchiveLimits
+    identities: Identities = field(default_factory=Identities)
+    passed: Counter[str] = field(default_factory=Counter)
     first: Located | None = None
     no_fhir: int = 0
     _good: int = 0
@@ -71,74 +104,136 @@ class _Landing:
     def read(self, file: LandedFile) -> None:
         """Read one file. Raises :class:`DataError` when every line of it is bad."""
         self._good, self._bad = 0, None
-        if file.document and not _is_ndjson(file.path):
-            self._read_document(file.path)
+        if file.document:
+            self._read_by_content(file)
         else:
-            self._read_lines(file.path)
+            self._read_file_of_lines(file)
         if self._good == 0 and self._bad is not None:
             raise DataError(
                 "A file holds nothing that can be used",
                 hint="Repair it or take it out of the folder",
-                file=file.path,
+                file=self._bad.file,
                 line=self._bad.line,
                 reason=self._bad.reason,
             )
 
-    def _read_lines(self, path: Path) -> None:
-        with opened(path) as stream:
-            for number, line in enumerate(lines_of(blocks_of(stream)), start=1):
-                if not line.strip():
-                    continue
-                head = parse_resource(line)
-                if isinstance(head, Fault):
-                    self._set_aside(path, number, head)
-                else:
-                    self._keep(str(head.resourceType), line)
+    def _read_by_content(self, file: LandedFile) -> None:
+        with opened(file, self.limits) as stream:
+            start = _up_to(stream, IN_MEMORY_BYTES + 1)
+        whole, lines = len(start) <= IN_MEMORY_BYTES, _is_lines(start.removeprefix(_BOM))
+        if whole and lines:
+            self._read_lines(file, [start])
+        elif whole:
+            self._read_document(file, start.removeprefix(_BOM))
+        else:
+            del start  # what follows reads the file as it goes, and must not hold its beginning
+            (self._read_file_of_lines if lines else self._read_large_document)(file)
 
-    def _read_document(self, path: Path) -> None:
-        with opened(path) as stream:
-            document = stream.read().removeprefix(b"\xef\xbb\xbf")
+    def _read_file_of_lines(self, file: LandedFile) -> None:
+        with opened(file, self.limits) as stream:
+            self._read_lines(file, blocks_of(stream))
+
+    def _read_lines(self, file: LandedFile, blocks: Iterable[bytes]) -> None:
+        for number, ended in enumerate(lines_of(blocks), start=1):
+            line = ended.removesuffix(b"\r")
+            if not line.strip():
+                continue
+            head = parse_resource(line)
+            if _is_bundle(head, line):
+                self._take(file, unbundled(line), number)
+            elif isinstance(head, Fault):
+                self._set_aside(file, number, head)
+            else:
+                self._keep(str(head.resourceType), str(head.id), line)
+
+    def _read_document(self, file: LandedFile, document: bytes) -> None:
         if not document.strip():
             return
         head = read_head(document)
         if head is None:
-            self._set_aside(path, _broken_line(document), _fault(document))
+            self._set_aside(file, _broken_line(document), _fault(document))
         elif head.resourceType == "Bundle":
-            self._read_bundle(path, document)
+            self._take(file, unbundled(document))
         elif head.resourceType is None:
             self.no_fhir += 1  # counts, manifests and settings lie beside data: JSON, and no FHIR
         else:
-            self._read_resource(path, document)
+            self._read_resource(file, document)
 
-    def _read_bundle(self, path: Path, document: bytes) -> None:
-        for found in resources_of(document):
-            if isinstance(found, Unusable):
-                self._set_aside(path, found.entry, found.fault)
-            else:
-                self._keep(found.resource_type, found.line)
-
-    def _read_resource(self, path: Path, document: bytes) -> None:
+    def _read_resource(self, file: LandedFile, document: bytes) -> None:
         head = parse_resource(document)
         if isinstance(head, Fault):
-            self._set_aside(path, 1, head)
+            self._set_aside(file, 1, head)
         else:
-            self._keep(str(head.resourceType), msgspec.json.format(document, indent=-1))
+            line = msgspec.json.format(document, indent=-1)
+            self._keep(str(head.resourceType), str(head.id), line)
 
-    def _keep(self, resource_type: str, line: bytes) -> None:
+    def _read_large_document(self, file: LandedFile) -> None:
+        """A Bundle, as it goes; anything else that is FHIR and so large can only be one long line."""
+
+        def members() -> Members:
+            with opened(file, self.limits) as stream:
+                yield from streamed_members(stream)
+
+        broken: MalformedBundle | None = None
+        other: NotABundle | None = None
+        try:
+            self._take(file, resources_of(members))
+        except MalformedBundle as failure:
+            broken = failure
+        except NotABundle as failure:
+            other = failure
+        if broken is not None:
+            self._set_aside(file, broken.line, Fault.WRONG_MEMBERS if broken.shape else Fault.NOT_JSON)
+        elif other is not None and other.resource_type is None:
+            self.no_fhir += 1
+        elif other is not None:
+            self._read_file_of_lines(file)
+
+    def _take(self, file: LandedFile, entries: Iterator[Found], line: int | None = None) -> None:
+        """The entries of a Bundle that is the document, or stands on ``line``."""
+        for found in entries:
+            if isinstance(found, Unusable):
+                self._set_aside(file, found.entry if line is None else line, found.fault)
+            elif isinstance(found, Passed):
+                self.passed[found.why.value] += 1
+            else:
+                self._keep(found.resource_type, found.resource_id, found.line)
+
+    def _keep(self, resource_type: str, resource_id: str, line: bytes) -> None:
         self._good += 1
+        self.identities.add(resource_type, resource_id)
         self.types.write(resource_type, line)
 
-    def _set_aside(self, path: Path, line: int, reason: Fault) -> None:
-        self.quarantine.add(path.name, line, reason)
-        self._bad = self._bad or Located(path, line, reason)
+    def _set_aside(self, file: LandedFile, line: int, reason: Fault) -> None:
+        self.quarantine.add(file.name, line, reason)
+        self._bad = self._bad or Located(file.shown, line, reason)
         self.first = self.first or self._bad
 
 
-def _is_ndjson(path: Path) -> bool:
-    """Whether a ``.json`` file's first line is a whole resource, and no Bundle: then it is NDJSON."""
-    with opened(path) as stream:
-        head = read_head(stream.readline().strip())
-    return head is not None and head.resourceType not in (None, "Bundle")
+def _up_to(stream: IO[bytes], size: int) -> bytes:
+    """The first ``size`` bytes, or all there are; one read of a decompressor may give fewer."""
+    blocks: list[bytes] = []
+    while size > 0 and (block := stream.read(min(size, 1 << 20))):
+        blocks.append(block)
+        size -= len(block)
+    return b"".join(blocks)
+
+
+def _is_lines(start: bytes) -> bool:
+    """Whether a ``.json`` file is NDJSON: its first line is a whole resource, and more follows."""
+    first, _, rest = start.partition(b"\n")
+    if not first.rstrip().endswith(b"}") or not rest.strip():
+        return False
+    head = read_head(first)
+    return head is not None and head.resourceType is not None
+
+
+def _is_bundle(head: Head | Fault, line: bytes) -> bool:
+    """A Bundle without an id is one too."""
+    if isinstance(head, Fault):
+        found = read_head(line) if head is Fault.NO_ID else None
+        return found is not None and found.resourceType == "Bundle"
+    return head.resourceType == "Bundle"
 
 
 def _fault(document: bytes) -> Fault:
@@ -157,4 +252,4 @@ def _broken_line(document: bytes) -> int:
     return 1
 
 
-__all__ = ["export_files"]
+__all__ = ["IN_MEMORY_BYTES", "export_files", "land"]

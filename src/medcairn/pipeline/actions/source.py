@@ -40,8 +40,15 @@ def _fetch(
             folder, draft.folder, progress=context.progress, nested=source.nested
         )
     elif isinstance(source, ObjectsSource):
+        access = export_stage.StoreAccess(
+            _within(study, source.credentials_file),
+            source.endpoint,
+            source.region,
+            source.anonymous,
+            _within(study, source.ca_file),
+        )
         found = export_stage.export_objects(
-            source.url, draft.folder, progress=context.progress, spool_dir=work / "objects"
+            source.url, draft.folder, progress=context.progress, access=access, spool_dir=work / "objects"
         )
     elif isinstance(source, SearchSource):
         searched = _search(context, source, draft.folder, work)
@@ -49,6 +56,10 @@ def _fetch(
     else:
         return _bulk(context, source, draft.folder, work)
     return found, found.facts()
+
+
+def _within(study: Study, path: Path | None) -> Path | None:
+    return None if path is None else study.within(path)
 
 
 def _search(
