@@ -13,10 +13,10 @@ from obstore.store import AzureStore, LocalStore, MemoryStore, ObjectStore, S3St
 
 from medcairn.core.progress import NoProgress, Progress
 from medcairn.export.sources.landed_report import LandedReport
-from medcairn.export.sources.objects import export_listed, export_objects
-from medcairn.export.sources.objects_access import StoreAccess
-from medcairn.export.sources.objects_address import StoreAddress, StoreKind
-from medcairn.export.sources.objects_store import Objects
+from medcairn.export.sources.objects.access import StoreAccess
+from medcairn.export.sources.objects.address import StoreAddress, StoreKind
+from medcairn.export.sources.objects.run import export_listed, export_objects
+from medcairn.export.sources.objects.store import Objects
 
 from .azurite import ACCOUNT, ACCOUNT_KEY, azurite, s3rver
 

@@ -15,8 +15,8 @@ from medcairn.core.clock import SystemClock
 from medcairn.export import BulkRequest
 from medcairn.export.attachments import fetch_attachments
 from medcairn.export.incremental import export_incremental
-from medcairn.export.sources.search import export_search
-from medcairn.export.sources.search_request import SearchRequest
+from medcairn.export.sources.search.request import SearchRequest
+from medcairn.export.sources.search.run import export_search
 
 STALLED = "stalled"
 TYPES = ("Patient", "Condition")

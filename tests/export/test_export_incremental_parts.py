@@ -18,12 +18,12 @@ from medcairn.export.bulkdata.http import HttpClient
 from medcairn.export.bulkdata.origins import origin_of
 from medcairn.export.bulkdata.waiting import Patience
 from medcairn.export.incremental.deletions import deleted_keys
-from medcairn.export.incremental.files import TypeSequence
-from medcairn.export.incremental.lines import key_of, nanoseconds, patients_of
 from medcairn.export.incremental.members import members_listed
 from medcairn.export.incremental.merge import Base, Merge
-from medcairn.export.incremental.newest import Newest
 from medcairn.export.incremental.report import FullBecause
+from medcairn.export.merging.files import TypeSequence
+from medcairn.export.merging.lines import key_of, nanoseconds, patients_of
+from medcairn.export.merging.newest import Newest
 
 from .changing_hospital import GROUP, Exporter
 from .conftest import FakeTime

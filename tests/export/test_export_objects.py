@@ -17,10 +17,10 @@ import pytest
 from medcairn.core.errors import DataError, ExternalError, TransientError, UsageError
 from medcairn.core.progress import NoProgress
 from medcairn.export import Fault, export_files
-from medcairn.export.sources import objects_store
-from medcairn.export.sources.objects import SPOOL, export_objects
-from medcairn.export.sources.objects_access import StoreAccess
-from medcairn.export.sources.objects_store import ObjectChanged
+from medcairn.export.sources.objects import store as objects_store
+from medcairn.export.sources.objects.access import StoreAccess
+from medcairn.export.sources.objects.run import SPOOL, export_objects
+from medcairn.export.sources.objects.store import ObjectChanged
 
 from .object_proxy import ObjectProxy
 from .object_stores import KINDS, LoopbackStore, loopback_store, store_server
@@ -353,8 +353,8 @@ def test_kill_9_while_objects_are_fetched(
     script.write_text(
         "import sys; from pathlib import Path\n"
         "from medcairn.core.progress import NoProgress\n"
-        "from medcairn.export.sources.objects import export_objects\n"
-        "from medcairn.export.sources.objects_access import StoreAccess\n"
+        "from medcairn.export.sources.objects.run import export_objects\n"
+        "from medcairn.export.sources.objects.access import StoreAccess\n"
         "access = StoreAccess(endpoint=sys.argv[2], anonymous=True)\n"
         "export_objects(sys.argv[1], Path(sys.argv[3]), progress=NoProgress(), access=access, parallel=1)\n"
     )

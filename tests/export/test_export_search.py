@@ -13,9 +13,9 @@ from medcairn.core.clock import SystemClock
 from medcairn.core.errors import DataError, ExternalError, UsageError
 from medcairn.core.progress import NoProgress
 from medcairn.export import SmartCredentials
-from medcairn.export.sources.search import export_search
-from medcairn.export.sources.search_report import SearchReport
-from medcairn.export.sources.search_request import SearchRequest
+from medcairn.export.sources.search.report import SearchReport
+from medcairn.export.sources.search.request import SearchRequest
+from medcairn.export.sources.search.run import export_search
 from medcairn.synthetic.server import Faults, HospitalServer
 
 from .changing_hospital import ids, lines_of, resource, write_hospital

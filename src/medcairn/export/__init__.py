@@ -20,11 +20,8 @@ from medcairn.export.sources.archives import ArchiveLimits
 from medcairn.export.sources.bulk import export_bulk
 from medcairn.export.sources.files import export_files
 from medcairn.export.sources.landed_report import LandedReport
-from medcairn.export.sources.objects import export_objects
-from medcairn.export.sources.objects_access import StoreAccess
-from medcairn.export.sources.search import export_search
-from medcairn.export.sources.search_report import SearchReport
-from medcairn.export.sources.search_request import SearchRequest
+from medcairn.export.sources.objects import StoreAccess, export_objects
+from medcairn.export.sources.search import SearchReport, SearchRequest, export_search
 
 __all__ = [
     "Algorithm",

@@ -25,11 +25,11 @@ from medcairn.export.attachments.memory import Memory, address_key
 from medcairn.export.attachments.outcome import Content, Missing
 from medcairn.export.attachments.report import AttachmentReport
 from medcairn.export.attachments.store import Store
+from medcairn.export.bulkdata.connection import Timing, connected
 from medcairn.export.bulkdata.origins import Origin, origin_of
 from medcairn.export.credentials import Credentials
 from medcairn.export.ndjson import blocks_of, lines_of
 from medcairn.export.outputs import PARTIAL
-from medcairn.export.sources.search_connection import Timing, connected
 
 FOLDER: Final = "attachments"
 INDEX_FILE: Final = "index.ndjson"

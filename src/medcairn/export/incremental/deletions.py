@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from medcairn.core.files import storage_errors
-from medcairn.export.incremental.lines import key_of
+from medcairn.export.merging.lines import key_of
 from medcairn.export.ndjson import blocks_of, lines_of
 from medcairn.export.resource_types import RESOURCE_TYPES
 

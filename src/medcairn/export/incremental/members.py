@@ -11,7 +11,7 @@ import msgspec
 from medcairn.core.errors import MedcairnError
 from medcairn.core.files import storage_errors
 from medcairn.export.bulkdata.http import HttpClient
-from medcairn.export.incremental.lines import patient_id, read_dated
+from medcairn.export.merging.lines import patient_id, read_dated
 from medcairn.export.ndjson import blocks_of, lines_of
 from medcairn.export.report import ExportReport
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from medcairn.core.files import storage_errors, sync_folder
 from medcairn.core.progress import Progress
-from medcairn.export.incremental.files import FULL_BYTES, TypeSequence
-from medcairn.export.incremental.lines import patients_of, read_dated, targets_of
-from medcairn.export.incremental.newest import Newest
+from medcairn.export.merging.files import FULL_BYTES, TypeSequence
+from medcairn.export.merging.lines import patients_of, read_dated, targets_of
+from medcairn.export.merging.newest import Newest
 from medcairn.export.ndjson import blocks_of, lines_of
 from medcairn.export.report import ExportedFile
 

@@ -12,10 +12,10 @@ import msgspec
 from medcairn.core.digests import Digest, digest_json
 from medcairn.core.errors import UsageError
 from medcairn.core.files import private_folder, storage_errors, write_file
+from medcairn.export.bulkdata.connection import clear_work
 from medcairn.export.bulkdata.request import BulkRequest
 from medcairn.export.incremental.report import FullBecause
 from medcairn.export.incremental.state import ExportState, read_state
-from medcairn.export.sources.search_connection import clear_work
 
 _PLAN_FILE: Final = "plan.json"
 

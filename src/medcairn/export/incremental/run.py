@@ -15,25 +15,25 @@ from medcairn.core.digests import Digest
 from medcairn.core.errors import UsageError
 from medcairn.core.files import private_folder, storage_errors
 from medcairn.core.progress import Progress
+from medcairn.export.bulkdata.connection import Timing
 from medcairn.export.bulkdata.event_log import EVENT_LOG
 from medcairn.export.bulkdata.origins import checked_base
 from medcairn.export.bulkdata.outcomes import failures
 from medcairn.export.bulkdata.request import BulkRequest
 from medcairn.export.credentials import Credentials
 from medcairn.export.incremental.deletions import deleted_keys
-from medcairn.export.incremental.lines import nanoseconds
 from medcairn.export.incremental.members import members_exported
 from medcairn.export.incremental.membership import Membership
 from medcairn.export.incremental.merge import Base, Merge, forget_patients
-from medcairn.export.incremental.newest import Newest
 from medcairn.export.incremental.plan import Plan, Work, can_grow, make_plan
 from medcairn.export.incremental.report import FullBecause, IncrementalReport
 from medcairn.export.incremental.server import Server
 from medcairn.export.incremental.state import STATE_FILE, ExportState
+from medcairn.export.merging.lines import nanoseconds
+from medcairn.export.merging.newest import Newest
 from medcairn.export.outputs import DELETIONS_FOLDER, ERRORS_FOLDER, clear_outputs, file_name
 from medcairn.export.report import ExportReport
 from medcairn.export.sources.bulk import PARALLEL, TIME_LIMIT_SECONDS, Remark
-from medcairn.export.sources.search_connection import Timing
 
 WORK_FOLDER: Final = "increment.work"
 

@@ -8,13 +8,13 @@ from pathlib import Path
 from medcairn.core.clock import Ids
 from medcairn.core.errors import DataError, ExternalError
 from medcairn.core.progress import Progress
+from medcairn.export.bulkdata.connection import Timing, connected
 from medcairn.export.bulkdata.request import BulkRequest
 from medcairn.export.credentials import Credentials
 from medcairn.export.incremental.members import members_exported, members_listed
 from medcairn.export.incremental.plan import Work
 from medcairn.export.report import ExportReport
 from medcairn.export.sources.bulk import Remark, export_bulk
-from medcairn.export.sources.search_connection import Timing, connected
 
 _REFUSALS = frozenset({400, 403, 404, 405, 415, 422, 501})
 

@@ -16,7 +16,7 @@ import msgspec
 
 from medcairn.core.digests import digest_bytes
 from medcairn.core.files import storage_errors, sync_folder
-from medcairn.export.sources.search_page import Page
+from medcairn.export.sources.search.page import Page
 
 _NO_RESTART: Final = 0
 

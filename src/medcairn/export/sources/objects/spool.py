@@ -21,7 +21,7 @@ import msgspec
 
 from medcairn.core.digests import Digest, digest_file
 from medcairn.core.files import private_folder, storage_errors, write_file
-from medcairn.export.sources.objects_store import ObjectChanged, Objects, StoredObject
+from medcairn.export.sources.objects.store import ObjectChanged, Objects, StoredObject
 
 _JOURNAL: Final = "objects.journal"
 _PARTIAL: Final = ".partial"

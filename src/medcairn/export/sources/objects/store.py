@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from medcairn.core.errors import ExternalError, MedcairnError, TransientError, UsageError, raise_alone
-from medcairn.export.sources.objects_address import StoreAddress
+from medcairn.export.sources.objects.address import StoreAddress
 
 if TYPE_CHECKING:
     from obstore import GetOptions

@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 
 from medcairn.core.errors import DataError, StorageError, raise_alone
 from medcairn.core.files import storage_errors
-from medcairn.export.incremental.lines import read_dated
+from medcairn.export.merging.lines import read_dated
 from medcairn.export.ndjson import blocks_of, lines_of
 
 _BATCH: Final = 10_000

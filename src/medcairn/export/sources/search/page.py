@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from medcairn.export.bulkdata.outcomes import Outcomes
-from medcairn.export.incremental.lines import NEVER, nanoseconds
+from medcairn.export.merging.lines import NEVER, nanoseconds
 from medcairn.export.ndjson import Fault, parse_resource, read_head
 
 OTHER_TYPE: Final = "resource_of_another_type_than_searched"

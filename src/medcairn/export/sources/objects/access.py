@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, cast
 from medcairn.core.errors import UsageError
 from medcairn.core.files import storage_errors
 from medcairn.export.bulkdata.origins import origin_of
-from medcairn.export.sources.objects_address import StoreAddress, StoreKind
+from medcairn.export.sources.objects.address import StoreAddress, StoreKind
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, ObjectStore, RetryConfig

@@ -14,10 +14,10 @@ from medcairn.export.sources.archives import ArchiveLimits
 from medcairn.export.sources.files import land
 from medcairn.export.sources.landed_report import LandedReport, ObjectRead
 from medcairn.export.sources.landing import LandedFile, holds_fhir, refuse_leaving, refuse_overlap
-from medcairn.export.sources.objects_access import StoreAccess, open_store
-from medcairn.export.sources.objects_address import StoreKind, parse_address
-from medcairn.export.sources.objects_spool import Spool
-from medcairn.export.sources.objects_store import ObjectChanged, Objects, StoredObject
+from medcairn.export.sources.objects.access import StoreAccess, open_store
+from medcairn.export.sources.objects.address import StoreKind, parse_address
+from medcairn.export.sources.objects.spool import Spool
+from medcairn.export.sources.objects.store import ObjectChanged, Objects, StoredObject
 
 PARALLEL: Final = 4
 SPOOL: Final = "objects.spool"

@@ -12,10 +12,10 @@ import msgspec
 
 from medcairn.core.errors import MedcairnError
 from medcairn.core.files import storage_errors, write_file
+from medcairn.export.bulkdata.connection import clear_work
 from medcairn.export.bulkdata.http import HttpClient
-from medcairn.export.incremental.lines import nanoseconds
-from medcairn.export.sources.search_connection import clear_work
-from medcairn.export.sources.search_request import SearchRequest
+from medcairn.export.merging.lines import nanoseconds
+from medcairn.export.sources.search.request import SearchRequest
 
 _FILE: Final = "search.json"
 _LONGEST_HEADER: Final = 64

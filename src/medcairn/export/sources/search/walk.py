@@ -13,9 +13,9 @@ from medcairn.core.progress import Progress
 from medcairn.export.bulkdata.http import Answer, HttpClient
 from medcairn.export.bulkdata.origins import origin_of
 from medcairn.export.resource_types import RESOURCE_TYPES
-from medcairn.export.sources.search_journal import SearchJournal
-from medcairn.export.sources.search_page import Page, parse_page
-from medcairn.export.sources.search_request import SearchRequest
+from medcairn.export.sources.search.journal import SearchJournal
+from medcairn.export.sources.search.page import Page, parse_page
+from medcairn.export.sources.search.request import SearchRequest
 
 MOST_PAGES: Final = 1_000_000
 """Pages of one type. Beyond that a server is taken to page without end."""

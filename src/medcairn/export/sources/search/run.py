@@ -23,19 +23,19 @@ from medcairn.core.errors import DataError, ExternalError
 from medcairn.core.files import private_folder, storage_errors, sync_folder, write_file
 from medcairn.core.labels import Label
 from medcairn.core.progress import Progress
+from medcairn.export.bulkdata.connection import Timing, connected
 from medcairn.export.bulkdata.http import HttpClient
 from medcairn.export.bulkdata.outcomes import failures
 from medcairn.export.credentials import Credentials
-from medcairn.export.incremental.files import TypeSequence
-from medcairn.export.incremental.newest import Newest
+from medcairn.export.merging.files import TypeSequence
+from medcairn.export.merging.newest import Newest
 from medcairn.export.outputs import QUARANTINE_FILE, clear_outputs
 from medcairn.export.report import ExportedFile, ExportReport
-from medcairn.export.sources.search_connection import Timing, connected
-from medcairn.export.sources.search_journal import SearchJournal
-from medcairn.export.sources.search_report import SearchReport
-from medcairn.export.sources.search_request import SearchRequest
-from medcairn.export.sources.search_time import pinned_time
-from medcairn.export.sources.search_walk import MOST_PAGES, SearchRefused, Walk
+from medcairn.export.sources.search.journal import SearchJournal
+from medcairn.export.sources.search.pinned import pinned_time
+from medcairn.export.sources.search.report import SearchReport
+from medcairn.export.sources.search.request import SearchRequest
+from medcairn.export.sources.search.walk import MOST_PAGES, SearchRefused, Walk
 
 WORK_FOLDER: Final = "search.work"
 PARALLEL: Final = 2
