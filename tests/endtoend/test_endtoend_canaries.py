@@ -95,7 +95,15 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Result]]
     said = [
         run_medcairn("init", folder, "--from", home / "source", "--as-of", "2025-06-30", "--name", "canaries")
     ]
+    settings = folder / "study.yaml"
+    settings.write_text(settings.read_text().replace("\ndeid:\n", "\ndeid:\n  pseudonyms: random\n"))
     said.append(run_medcairn("run", "--study", folder, "--until", "validate"))
+    said.append(run_medcairn("deid", "risk", folder / "lake" / "deid", folder / "reports" / "risk"))
+    said.append(run_medcairn("deid", "scan", folder / "phi" / "export", folder / "lake" / "deid", "--json"))
+    scrub = ("deid", "scrub", folder / "phi" / "export", folder / "phi" / "notes")
+    said.append(run_medcairn(*scrub, "--key-file", folder / "keys" / "pseudonym.key"))
+    reidentify = ("deid", "reidentify", "0" * 32, "--reason", "audit", "--study", folder)
+    said.append(run_medcairn(*reidentify))
     said.append(run_medcairn("run", "--study", folder, check=False))
     for command in (
         ("status",),
@@ -146,6 +154,14 @@ def test_no_canary_is_anywhere_else(study: tuple[Path, list[Result]]) -> None:
     files = [p for p in folder.rglob("*") if p.is_file() and folder / "phi" not in p.parents]
     assert len(files) > 40
     assert {str(p.relative_to(folder)): hits for p in files if (hits := found(readings(p)))} == {}
+
+
+def test_the_crosswalk_alone_holds_the_ids_behind_the_pseudonyms(study: tuple[Path, list[Result]]) -> None:
+    folder, _ = study
+    crosswalk = folder / "phi" / "crosswalk.db"
+    assert crosswalk.stat().st_mode & 0o777 == 0o600
+    assert (folder / "reports" / "risk" / "risk.html").is_file()
+    assert (folder / "phi" / "notes" / "notes.scrubbed.ndjson").is_file()
 
 
 def test_no_canary_was_said(study: tuple[Path, list[Result]]) -> None:
