@@ -179,7 +179,7 @@ def test_a_missing_folder_and_one_without_data(tmp_path: Path, landed: Path, out
     with pytest.raises(DataError, match="no FHIR files"):
         run(landed, out)
     (landed / "a.ndjson").write_bytes(b"")
-    (landed / "b.ndjson.gz").write_bytes(gzip.compress(b"\n\n"))
+    (landed / "b.ndjson.gz").write_bytes(gzip.compress(b"\n\n", mtime=0))
     (landed / "c.json").write_bytes(b" ")
     with pytest.raises(DataError, match="empty") as caught:
         run(landed, out)
@@ -188,7 +188,7 @@ def test_a_missing_folder_and_one_without_data(tmp_path: Path, landed: Path, out
 
 # --- compressed files ------------------------------------------------------------------------------------
 
-_GZIP, _ZSTD = gzip.compress(b"x" * 9999), zstd_compressed(b"x" * 9999)
+_GZIP, _ZSTD = gzip.compress(b"x" * 9999, mtime=0), zstd_compressed(b"x" * 9999)
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ def test_members_one_after_the_other_are_one_file(
 
 
 def test_compressed_content_under_a_plain_name(landed: Path, out: Path) -> None:
-    (landed / "a.ndjson").write_bytes(gzip.compress(resource("Patient", 1)))
+    (landed / "a.ndjson").write_bytes(gzip.compress(resource("Patient", 1), mtime=0))
     (landed / "b.json").write_bytes(
         zstd_compressed(bundle({"resource": {"resourceType": "Claim", "id": "c"}}))
     )
