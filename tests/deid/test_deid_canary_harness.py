@@ -57,6 +57,12 @@ def test_a_de_identifier_from_a_tutorial_is_flagged_in_every_category(tmp_path: 
         found.refuse_leaks()
 
 
+def test_a_pseudonym_that_holds_five_digits_of_a_zip_code_is_no_leak() -> None:
+    needles = canary(Category.GEOGRAPHIC, 7).needles
+    assert not any(needle in '{"id":"9f01103c"}' for needle in needles)
+    assert any(needle in '{"postalcode":"01103"}' for needle in needles)
+
+
 def test_a_release_that_loses_lines_is_an_error(tmp_path: Path) -> None:
     def lossy(source: Path, output: Path) -> None:
         output.mkdir()

@@ -100,7 +100,8 @@ def _name(number: int) -> _Form:
 
 def _geographic(number: int) -> _Form:
     word = _word(number)
-    return f"1478 {word} Street, Springfield, 01103", (word, "01103", "springfield")
+    # A ZIP code alone is five digits, which a pseudonym may hold by chance: it is sought as a value's start.
+    return f"1478 {word} Street, Springfield, 01103", (word, '"01103', "springfield")
 
 
 def _date(number: int) -> _Form:
