@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from medcairn.core.errors import SettingsError, UsageError
-from medcairn.deid import safe_harbor
+from medcairn.deid import deidentify, safe_harbor
 from medcairn.deid.policy import Leaf, read_policy
 
 OWN = """
@@ -64,3 +65,22 @@ def test_what_is_no_policy_is_refused_without_its_text(tmp_path: Path, text: str
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read"):
         read_policy(tmp_path / "none.yaml")
+
+
+def test_a_policy_of_things_alone_needs_no_subject(tmp_path: Path) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text(
+        "{name: drugs, version: 1, resources: {Medication: {fields: {status: code(active|inactive)}}}}"
+    )
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "Medication.ndjson").write_text(
+        '{"resourceType":"Medication","id":"m","status":"active"}\n'
+    )
+    report = deidentify(
+        tmp_path / "source",
+        tmp_path / "out",
+        key=b"k" * 32,
+        as_of=date(2025, 6, 30),
+        policy=read_policy(path),
+    )
+    assert report.left == {"Medication": 1}
