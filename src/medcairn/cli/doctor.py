@@ -38,6 +38,7 @@ _FOR: Final = {
     "mlflow": "experiment tracking and the model registry",
     "serve": "the prediction service",
     "postgres": "a ledger that a team shares",
+    "stores": "exports from object stores",
     "spark": "data that outgrow one machine",
     "dev": "tests and checks of medcairn itself",
 }
