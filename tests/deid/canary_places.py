@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
 from functools import cache
 from itertools import groupby
 
 from medcairn.deid import deidentify, safe_harbor
-from medcairn.deid.canaries import Release, all_places
+from medcairn.deid.canaries import AS_OF, Release, all_places
 from medcairn.deid.canaries.planting import Place
 from medcairn.deid.policy import Policy
 
-AS_OF = date(2025, 6, 30)
 POLICY = safe_harbor()
 
 

@@ -210,10 +210,10 @@ def _kept_raw(element: str) -> Callable[[Kinds, Leaf], Element]:
 def broken_policy(resource: str, element: str) -> Policy:
     """The shipped policy, but for one element that leaves as it is."""
     folder = Path(policy_module.__file__).parent / "policies"
-    texts = [(folder / f"{name}.yaml").read_text() for name in ("safe_harbor", "codes", "r4_types")]
-    elements, codes, types = (yaml.safe_load(text) for text in texts)
+    texts = [(folder / f"{name}.yaml").read_text() for name in ("safe_harbor", "codes")]
+    elements, codes = (yaml.safe_load(text) for text in texts)
     elements["resources"][resource]["fields"][element] = "anything"
-    return parse_policy(elements, codes, types)
+    return parse_policy(elements, codes)
 
 
 @pytest.mark.parametrize(

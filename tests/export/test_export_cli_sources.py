@@ -113,6 +113,10 @@ def test_nested_folders_are_read_when_asked(tmp_path: Path) -> None:
     "options",
     [
         ["--drop-departed"],
+        ["--attachment-origin", "https://files.example.org"],
+        ["--search", "--types", "Patient", "--incremental"],
+        ["--nested"],
+        ["--anonymous"],
         ["--group", "study", "--patient-level"],
         ["--client-secret-file", "secret"],
         ["--client-id", "me"],

@@ -40,18 +40,17 @@ def canaries(policy: PolicyFile = None, as_json: JsonFlag = False) -> None:
 
     Example: medcairn deid canaries --policy ours.yaml
     """
-    from datetime import date
     from tempfile import TemporaryDirectory
 
     from medcairn.deid import deidentify, new_key
-    from medcairn.deid.canaries import all_places, run_canaries
+    from medcairn.deid.canaries import AS_OF, all_places, run_canaries
 
     chosen = read_policy_option(policy)
-    key, as_of = new_key(), date(2025, 6, 30)
+    key = new_key()
     with TemporaryDirectory(prefix="medcairn-canaries-") as folder, progress(as_json) as shown:
         found = run_canaries(
             all_places(chosen),
-            lambda source, output: deidentify(source, output, key=key, as_of=as_of, policy=chosen),
+            lambda source, output: deidentify(source, output, key=key, as_of=AS_OF, policy=chosen),
             Path(folder),
             progress=shown,
         )

@@ -93,11 +93,14 @@ def register(app: typer.Typer) -> None:
             post,
         )
         who = (client_id, key, client_secret_file, jwks_url)
-        server_only = asked != Asked() or any(who) or incremental or search or attachments
+        store: _Access = (credentials_file, endpoint, region, anonymous, ca_file)
+        how = incremental or drop_departed or search or attachments or attachment_origin or token_origin
+        server_only = asked != Asked() or any(who) or bool(how) or allow_partial
+        landed_only = nested or any(store)
         if new_key is not None:
             return _make_key(new_key)
         if source is None:
-            _refuse(server_only or out is not None or allow_partial or nested, "These options need a source")
+            _refuse(server_only or landed_only or out is not None, "These options need a source")
             return _study_step(study, force=force, as_json=as_json)
         from medcairn.core.errors import UsageError
 
@@ -107,7 +110,11 @@ def register(app: typer.Typer) -> None:
         if not source.lower().startswith(("http://", "https://")):
             _refuse(server_only, "Landed files are taken as they are: these options are for a server")
             landed = _Landed(source, nested, int(max_expanded_gb * 1e9), max_ratio, parallel)
-            return _from_files(landed, target, (credentials_file, endpoint, region, anonymous, ca_file))
+            return _from_files(landed, target, store)
+        _refuse(landed_only, "These options are for folders and object stores")
+        _refuse(search and incremental, "A plain search cannot build on the last export: take one of the two")
+        _refuse(bool(attachment_origin) and not attachments, "--attachment-origin goes with --attachments")
+        _refuse(drop_departed and not incremental, "--drop-departed goes with --incremental")
         server = _Server(
             source,
             credentials_option(*who),
@@ -208,11 +215,8 @@ def _from_bulk(
 ) -> None:
     from medcairn.core.artifacts import MANIFEST
     from medcairn.core.clock import SystemClock
-    from medcairn.core.errors import UsageError
     from medcairn.export import export_bulk, export_incremental
 
-    if drop_departed and not incremental:
-        raise UsageError("--drop-departed goes with --incremental")
     request, clock = asked.bulk(), SystemClock()
 
     def whole(draft: Draft, shown: Progress) -> tuple[ExportReport, dict[str, JSON]]:

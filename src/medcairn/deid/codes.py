@@ -6,25 +6,12 @@ import re
 from collections.abc import Callable, Mapping
 
 from medcairn.core.errors import SettingsError
+from medcairn.core.identifiers.checks import luhn, verhoeff
 from medcairn.core.labels import Label
 from medcairn.deid.policy import CodeRule
 
 _LOINC = re.compile(r"(?:LA|LP|LL|LG)?([1-9][0-9]{0,6})-([0-9])\Z")
 _SNOMED = re.compile(r"[1-9][0-9]{2,14}[01]0[0-9]\Z")
-
-_VERHOEFF_PRODUCT = (
-    (0, 1, 2, 3, 4, 5, 6, 7, 8, 9),
-    (1, 2, 3, 4, 0, 6, 7, 8, 9, 5),
-    (2, 3, 4, 0, 1, 7, 8, 9, 5, 6),
-    (3, 4, 0, 1, 2, 8, 9, 5, 6, 7),
-    (4, 0, 1, 2, 3, 9, 5, 6, 7, 8),
-    (5, 9, 8, 7, 6, 0, 4, 3, 2, 1),
-    (6, 5, 9, 8, 7, 1, 0, 4, 3, 2),
-    (7, 6, 5, 9, 8, 2, 1, 0, 4, 3),
-    (8, 7, 6, 5, 9, 3, 2, 1, 0, 4),
-    (9, 8, 7, 6, 5, 4, 3, 2, 1, 0),
-)
-_VERHOEFF_SHIFT = (1, 5, 7, 6, 2, 8, 3, 0, 9, 4)
 
 Check = Callable[[str], bool]
 
@@ -32,26 +19,12 @@ Check = Callable[[str], bool]
 def is_loinc(code: str) -> bool:
     """A LOINC code, part, answer or answer list, with its modulus-10 check digit (LOINC Users' Guide, F)."""
     match = _LOINC.match(code)
-    if match is None:
-        return False
-    total = 0
-    for place, digit in enumerate(reversed(match[1])):
-        value = int(digit) * (1 if place % 2 else 2)
-        total += value - 9 if value > 9 else value
-    return (10 - total % 10) % 10 == int(match[2])
+    return match is not None and luhn(match[1] + match[2])
 
 
 def is_snomed(code: str) -> bool:
     """A SNOMED CT concept id: 6 to 18 digits, a concept's partition (00 or 10), a Verhoeff check digit."""
-    if not _SNOMED.match(code):
-        return False
-    check = 0
-    for place, digit in enumerate(reversed(code)):
-        value = int(digit)
-        for _ in range(place % 8):
-            value = _VERHOEFF_SHIFT[value]
-        check = _VERHOEFF_PRODUCT[check][value]
-    return check == 0
+    return _SNOMED.match(code) is not None and verhoeff(code)
 
 
 _FORMS: Mapping[str, Check] = {"loinc": is_loinc, "snomed": is_snomed}

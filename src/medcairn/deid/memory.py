@@ -39,9 +39,10 @@ class Remembered:
         mark, asked, passage.asked = len(lost), passage.asked, False
         changed = self._change(value)
         found = b"" if changed is None else self._prefix + changed
-        if passage.asked or len(key) > _LONGEST_KEY_BYTES:
+        depends = passage.asked
+        passage.asked = asked or depends  # who remembers what holds this value depends on it too
+        if depends or len(key) > _LONGEST_KEY_BYTES:
             return found
-        passage.asked = asked
         self._room -= len(key) + len(found) + _ENTRY_BYTES
         if self._room < 0:
             self._room = _LIMIT_BYTES

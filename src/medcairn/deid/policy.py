@@ -88,14 +88,13 @@ class Policy:
     version: int
     resources: Mapping[str, ResourcePolicy]
     vocabulary: Vocabulary
-    resource_types: frozenset[str]
     digest: Digest
 
 
 @cache
 def safe_harbor() -> Policy:
     """The shipped policy after 45 CFR 164.514(b)(2)."""
-    return parse_policy(_shipped("safe_harbor"), _shipped("codes"), _shipped("r4_types"))
+    return parse_policy(_shipped("safe_harbor"), _shipped("codes"))
 
 
 def read_policy(path: Path) -> Policy:
@@ -112,7 +111,7 @@ def read_policy(path: Path) -> Policy:
         raise SettingsError("A policy of your own needs a name of its own", file=path)
     codes = root.get("codes")
     vocabulary = _shipped("codes") if codes is None else _read(path.parent / Path(str(codes)).name)
-    return parse_policy(elements, vocabulary, _shipped("r4_types"))
+    return parse_policy(elements, vocabulary)
 
 
 def _read(path: Path) -> JSON:
@@ -130,14 +129,12 @@ def _read(path: Path) -> JSON:
     return cast(JSON, value)
 
 
-def parse_policy(elements: JSON, codes: JSON, resource_types: JSON) -> Policy:
-    """A policy from the content of its three files.
+def parse_policy(elements: JSON, codes: JSON) -> Policy:
+    """A policy from the content of its two files.
 
     Raises :class:`SettingsError` that names the element at fault.
     """
-    digest = digest_json(
-        {"rules": RULES_VERSION, "elements": elements, "codes": codes, "types": resource_types}
-    )
+    digest = digest_json({"rules": RULES_VERSION, "elements": elements, "codes": codes})
     root = _mapping(elements, "policy")
     _refuse_others(root, ("name", "version", "codes", "groups", "resources"), "policy")
     named: dict[str, Group] = {}
@@ -151,7 +148,6 @@ def parse_policy(elements: JSON, codes: JSON, resource_types: JSON) -> Policy:
             for name, value in _mapping(root.get("resources"), "resources").items()
         },
         vocabulary=_vocabulary(_mapping(codes, "codes")),
-        resource_types=frozenset(cast("list[str]", resource_types)),
         digest=digest,
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
+from medcairn.core.r4 import resource_types
 from medcairn.deid.crosswalk import PseudonymFamilies
 from medcairn.deid.policy import Group, Node, Policy
 from medcairn.deid.tally import Reason, Tally
@@ -51,7 +52,7 @@ class Refusals:
             return OTHER_TYPE, Reason.WRONG_SHAPE, None
         name, found = value.get("resourceType"), value.get("id")
         source_id = found if isinstance(found, str) and found else None
-        if not isinstance(name, str) or name not in self._policy.resource_types:
+        if not isinstance(name, str) or name not in resource_types():
             return OTHER_TYPE, Reason.UNKNOWN_TYPE, None
         if name not in self._policy.resources:
             return name, Reason.UNKNOWN_TYPE, source_id

@@ -12,8 +12,31 @@ from medcairn.core.labels import Label
 from medcairn.deid.tally import Loss, Reason
 
 
+class ResourceCounts:
+    """Totals of the counts that every report of de-identification has: read, left, kept back."""
+
+    read: Mapping[str, int]
+    left: Mapping[str, int]
+    quarantined: Mapping[str, Mapping[Reason, int]]
+
+    @property
+    def resources_read(self) -> int:
+        """All resources read."""
+        return sum(self.read.values())
+
+    @property
+    def resources_left(self) -> int:
+        """All resources that left."""
+        return sum(self.left.values())
+
+    @property
+    def resources_quarantined(self) -> int:
+        """All resources kept back with a reason."""
+        return sum(sum(reasons.values()) for reasons in self.quarantined.values())
+
+
 @dataclass(frozen=True)
-class DeidReport:
+class DeidReport(ResourceCounts):
     """The outcome of one run.
 
     ``read`` and ``left`` count resources by type, ``quarantined`` by type and reason, ``lost`` counts
@@ -41,21 +64,6 @@ class DeidReport:
     def key_id(self) -> str:
         """What tells the key, or the crosswalk, from another."""
         return str(self.pseudonyms.get("key_id") or self.pseudonyms.get("crosswalk_id"))
-
-    @property
-    def resources_read(self) -> int:
-        """All resources read."""
-        return sum(self.read.values())
-
-    @property
-    def resources_left(self) -> int:
-        """All resources that left de-identified."""
-        return sum(self.left.values())
-
-    @property
-    def resources_quarantined(self) -> int:
-        """All resources kept back with a reason."""
-        return sum(sum(reasons.values()) for reasons in self.quarantined.values())
 
     @property
     def dropped_references(self) -> int:
@@ -96,4 +104,4 @@ class DeidReport:
         }
 
 
-__all__ = ["DeidReport"]
+__all__ = ["DeidReport", "ResourceCounts"]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from medcairn.core.errors import DataError, UsageError
+from medcairn.core.r4 import resource_types
 
 CHUNK_BYTES = 4 << 20
 _BLOCK_BYTES = 128 << 10
@@ -56,7 +57,7 @@ def chunks_of(files: Iterable[SourceFile]) -> Iterator[Chunk]:
             yield Chunk(file, start, min(start + CHUNK_BYTES, file.size))
 
 
-def find_source(folder: Path, resource_types: frozenset[str]) -> Source:
+def find_source(folder: Path) -> Source:
     """The NDJSON files of a folder.
 
     A file counts when its name is that of an R4 resource type, alone or followed by a number; a name is
@@ -80,9 +81,9 @@ def find_source(folder: Path, resource_types: frozenset[str]) -> Source:
         if not name.endswith(".ndjson"):
             continue
         resource_type = _type_of(name)
-        if resource_type in resource_types and not path.is_file():
+        if resource_type in resource_types() and not path.is_file():
             raise DataError("A source file is no file, or a link to nowhere", file=path)
-        if resource_type in resource_types:
+        if resource_type in resource_types():
             files.append(SourceFile(path, resource_type, path.stat().st_size))
         else:
             passed_over += 1

@@ -53,7 +53,7 @@ def deidentify(
     if processes < 1:
         raise UsageError("The number of processes is 1 or more")
     policy = policy or safe_harbor()
-    source = find_source(source_dir, policy.resource_types)
+    source = find_source(source_dir)
     if out_dir.resolve() == source_dir.resolve():
         raise UsageError("The output folder is the source folder", folder=out_dir)
     with Workers(min(processes, sum(1 for _ in source.chunks()))) as workers:

@@ -1,4 +1,4 @@
-"""The resource types of FHIR R4 (4.0.1), https://hl7.org/fhir/R4/resourcelist.html.
+"""The resource types of FHIR R4 as labels.
 
 A type names a file and appears in reports, so only text that is known to be a type may pass for one:
 a patient's name in ``resourceType`` must not become a file name.
@@ -9,35 +9,9 @@ from __future__ import annotations
 from typing import Final
 
 from medcairn.core.labels import Label
+from medcairn.core.r4 import resource_types
 
-_NAMES: Final = """
-Account ActivityDefinition AdverseEvent AllergyIntolerance Appointment AppointmentResponse AuditEvent Basic
-Binary BiologicallyDerivedProduct BodyStructure Bundle CapabilityStatement CarePlan CareTeam CatalogEntry
-ChargeItem ChargeItemDefinition Claim ClaimResponse ClinicalImpression CodeSystem Communication
-CommunicationRequest CompartmentDefinition Composition ConceptMap Condition Consent Contract Coverage
-CoverageEligibilityRequest CoverageEligibilityResponse DetectedIssue Device DeviceDefinition DeviceMetric
-DeviceRequest DeviceUseStatement DiagnosticReport DocumentManifest DocumentReference
-EffectEvidenceSynthesis Encounter Endpoint EnrollmentRequest EnrollmentResponse EpisodeOfCare
-EventDefinition Evidence EvidenceVariable ExampleScenario ExplanationOfBenefit FamilyMemberHistory Flag
-Goal GraphDefinition Group GuidanceResponse HealthcareService ImagingStudy Immunization
-ImmunizationEvaluation ImmunizationRecommendation ImplementationGuide InsurancePlan Invoice Library Linkage
-List Location Measure MeasureReport Media Medication MedicationAdministration MedicationDispense
-MedicationKnowledge MedicationRequest MedicationStatement MedicinalProduct MedicinalProductAuthorization
-MedicinalProductContraindication MedicinalProductIndication MedicinalProductIngredient
-MedicinalProductInteraction MedicinalProductManufactured MedicinalProductPackaged
-MedicinalProductPharmaceutical MedicinalProductUndesirableEffect MessageDefinition MessageHeader
-MolecularSequence NamingSystem NutritionOrder Observation ObservationDefinition OperationDefinition
-OperationOutcome Organization OrganizationAffiliation Parameters Patient PaymentNotice
-PaymentReconciliation Person PlanDefinition Practitioner PractitionerRole Procedure Provenance
-Questionnaire QuestionnaireResponse RelatedPerson RequestGroup ResearchDefinition ResearchElementDefinition
-ResearchStudy ResearchSubject RiskAssessment RiskEvidenceSynthesis Schedule SearchParameter ServiceRequest
-Slot Specimen SpecimenDefinition StructureDefinition StructureMap Subscription Substance
-SubstanceNucleicAcid SubstancePolymer SubstanceProtein SubstanceReferenceInformation
-SubstanceSourceMaterial SubstanceSpecification SupplyDelivery SupplyRequest Task TerminologyCapabilities
-TestReport TestScript ValueSet VerificationResult VisionPrescription
-"""
-
-RESOURCE_TYPES: Final[dict[str, Label]] = {name: Label(name) for name in _NAMES.split()}
-"""Every R4 resource type, by its name."""
+RESOURCE_TYPES: Final[dict[str, Label]] = {name: Label(name) for name in sorted(resource_types())}
+"""Every R4 resource type, as the label that reports and file names use."""
 
 __all__ = ["RESOURCE_TYPES"]

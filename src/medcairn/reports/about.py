@@ -16,16 +16,17 @@ class ReportAbout:
     """The head of every report.
 
     ``created_at`` is an ISO 8601 instant with an offset, given by the caller so that the same report has
-    the same bytes. A digest that does not apply to a report is None and is left out of it.
+    the same bytes. A digest that does not apply to a report is None and is left out of it; a report about
+    data names no model.
 
     Raises :class:`UsageError` when ``created_at`` is no such instant.
     """
 
     study: str
     purpose: str
-    model_name: str
-    model_version: str
-    algorithm: str
+    model_name: str | None
+    model_version: str | None
+    algorithm: str | None
     created_at: str
     model_digest: Digest | None = None
     dataset_digest: Digest | None = None
@@ -45,6 +46,15 @@ class ReportAbout:
         if moment is None or moment.tzinfo is None:
             raise UsageError("A report needs its time of creation as an ISO 8601 instant with an offset")
         return moment.astimezone(UTC).replace(microsecond=0)
+
+    @property
+    def facts(self) -> tuple[tuple[str, str], ...]:
+        """What the report is about, with the words that name it."""
+        day = ("Data as of", self.instant.strftime("%Y-%m-%d"))
+        if self.model_name is None:
+            return ("Data", self.study), day
+        model = f"{self.model_name}, version {self.model_version}"
+        return ("Study", self.study), ("Model", model), ("Algorithm", str(self.algorithm)), day
 
     @property
     def digests(self) -> tuple[tuple[str, Digest], ...]:

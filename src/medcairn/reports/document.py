@@ -129,12 +129,7 @@ class Document:
             "study": about.study,
             "purpose": about.purpose,
             "dated": about.instant.strftime("%Y-%m-%d"),
-            "facts": [
-                ["Study", about.study],
-                ["Model", f"{about.model_name}, version {about.model_version}"],
-                ["Algorithm", about.algorithm],
-                ["Data as of", about.instant.strftime("%Y-%m-%d")],
-            ],
+            "facts": [list(fact) for fact in about.facts],
             "digests": [[name, str(digest)] for name, digest in about.digests],
             "notes": list(about.notes),
             "verdict": {

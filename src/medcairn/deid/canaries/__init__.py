@@ -1,6 +1,6 @@
 """A policy's proof by canaries: made-up identifiers planted everywhere, and a search of what left."""
 
-from medcairn.deid.canaries.categories import Canary, Category, canary
+from medcairn.deid.canaries.categories import AS_OF, Canary, Category, canary
 from medcairn.deid.canaries.harness import (
     CanaryLeak,
     CanaryReport,
@@ -11,6 +11,7 @@ from medcairn.deid.canaries.harness import (
 )
 
 __all__ = [
+    "AS_OF",
     "Canary",
     "CanaryLeak",
     "CanaryReport",

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
 
+AS_OF = date(2025, 6, 30)
+"""The day on which the ages of canaries are reckoned: born in 1900 to 1929, all of them are over 89."""
+
 _FIRST_DAY = date(1930, 1, 2)
 _ON_HIDDEN_GROUND = 3
 _DAYS = 28_400
@@ -207,4 +210,4 @@ _FORMS: Mapping[Category, Callable[[int], _Form]] = {
     Category.OTHER: _other,
 }
 
-__all__ = ["Canary", "Category", "Ground", "canaries", "canary"]
+__all__ = ["AS_OF", "Canary", "Category", "Ground", "canaries", "canary"]

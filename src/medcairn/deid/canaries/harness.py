@@ -25,10 +25,10 @@ from medcairn.deid.canaries.planting import (
     leaf_places,
 )
 from medcairn.deid.canaries.specimens import SUBJECT, specimen
+from medcairn.deid.passes import QUARANTINE
 from medcairn.deid.policy import Policy
 
 SHOWN_LEAKS = 100
-_QUARANTINE = "quarantine.ndjson"
 _SEPARATORS = str.maketrans("", "", " -.()+/")
 
 Release = Callable[[Path, Path], object]
@@ -157,7 +157,7 @@ def _write(planted: Iterator[Planted], folder: Path) -> None:
 
 def _with_outcome(planted: Iterator[Planted], output: Path) -> Iterator[tuple[Planted, str | None]]:
     """Each canary with the line that left for it, or None when its resource is in quarantine."""
-    withheld = _quarantined(output / _QUARANTINE)
+    withheld = _quarantined(output / QUARANTINE)
     for name, group in groupby(planted, lambda bird: bird.place.resource_type):
         file = f"{name}.ndjson"
         with storage_errors(), (output / file).open(encoding="utf-8") as lines:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from medcairn.core.labels import Label
+from medcairn.core.r4 import resource_types
 from medcairn.deid.leaks.codes import Codes
 from medcairn.deid.leaks.judge import Classes, Judge
 from medcairn.deid.leaks.public import public_words
@@ -59,7 +60,7 @@ class Locator:
         self._judge = judge
         self._public = public_words(policy)
         self._codes = Codes(policy.vocabulary)
-        self._types = policy.resource_types
+        self._types = resource_types()
         self._judged: dict[str, Classes] = {}
         self._elements: dict[str, _Element] = {}
 

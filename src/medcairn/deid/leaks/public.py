@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 
+from medcairn.core.r4 import resource_types
 from medcairn.deid.policy import Policy
 
 _US_CORE = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-"
@@ -29,7 +30,7 @@ _WRITTEN = _URIS.union(_ELEMENTS.split(), _CODES.split(), _REASONS.split())
 
 def public_words(policy: Policy) -> frozenset[str]:
     """Every string of the policy, its element names and codes among them, and FHIR's own words."""
-    return _WRITTEN | frozenset(_strings(policy)) | policy.resource_types
+    return _WRITTEN | frozenset(_strings(policy)) | resource_types()
 
 
 def _strings(value: object) -> Iterator[str]:

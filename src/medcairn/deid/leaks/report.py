@@ -68,7 +68,7 @@ class ScanReport:
     """The outcome of a scan. ``hits`` holds the first thousand places; ``hits_by_class`` counts them all.
 
     ``identifiers`` are distinct identifiers searched for, ``not_searched`` what was left out and why.
-    ``files_not_searched`` are no text. ``complete`` says that all others were read to their end.
+    ``files_not_searched`` are no text. All others were read to their end, or there is no report.
     """
 
     files: int
@@ -78,7 +78,6 @@ class ScanReport:
     not_searched: Mapping[Unsearched, int]
     hits: tuple[LeakHit, ...]
     hits_by_class: Mapping[LeakClass, int]
-    complete: bool
 
     @property
     def hit_count(self) -> int:
@@ -87,8 +86,8 @@ class ScanReport:
 
     @property
     def clean(self) -> bool:
-        """No hit, and everything was searched."""
-        return not self.hit_count and self.complete
+        """Whether no place holds an identifier."""
+        return not self.hit_count
 
     def facts(self) -> dict[str, JSON]:
         """Counts alone, the same for the same inputs."""
@@ -100,7 +99,6 @@ class ScanReport:
             "not_searched": {why.value: count for why, count in sorted(self.not_searched.items())},
             "hits": self.hit_count,
             "hits_by_class": {leak.value: count for leak, count in sorted(self.hits_by_class.items())},
-            "complete": self.complete,
         }
 
     def as_json(self) -> dict[str, JSON]:

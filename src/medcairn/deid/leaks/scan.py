@@ -72,7 +72,6 @@ def scan(
         not_searched=not_searched,
         hits=tuple(total.hits),
         hits_by_class=dict(total.counts),
-        complete=True,
     )
 
 

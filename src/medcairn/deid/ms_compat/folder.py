@@ -12,7 +12,6 @@ from typing import BinaryIO
 from medcairn.core.errors import DataError, MedcairnError, UsageError
 from medcairn.core.files import storage_errors
 from medcairn.core.progress import NoProgress, Progress
-from medcairn.core.r4 import resource_types
 from medcairn.deid.ms_compat.configuration import DateShiftScope, MsConfiguration
 from medcairn.deid.ms_compat.engine import CannotProcess, MsEngine, cannot_process
 from medcairn.deid.ms_compat.nodes import NotFhir, NotFhirReason
@@ -50,7 +49,7 @@ def ms_compat_folder(
     for a file that cannot be read, and for a rule that cannot be applied (file, line, index of the rule)
     unless the configuration skips errors; :class:`StorageError` when the disk is full.
     """
-    source = find_source(source_dir, resource_types())
+    source = find_source(source_dir)
     if out_dir.resolve() == source_dir.resolve():
         raise UsageError("The output folder is the source folder", folder=out_dir)
     configuration.check_keys()

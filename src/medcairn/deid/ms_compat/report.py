@@ -9,6 +9,7 @@ from datetime import date
 from medcairn.core.canonical import JSON
 from medcairn.core.digests import Digest
 from medcairn.core.labels import Label
+from medcairn.deid.report import ResourceCounts
 from medcairn.deid.tally import Reason
 
 MODE = Label("ms-compat")
@@ -19,7 +20,7 @@ STATEMENT = (
 
 
 @dataclass(frozen=True)
-class MsCompatReport:
+class MsCompatReport(ResourceCounts):
     """The outcome of one run.
 
     ``read`` and ``left`` count resources by type of file, ``quarantined`` by type and reason. ``emptied``
@@ -41,21 +42,6 @@ class MsCompatReport:
     quarantined: Mapping[str, Mapping[Reason, int]]
     emptied: int
     members_dropped: int
-
-    @property
-    def resources_read(self) -> int:
-        """All resources read."""
-        return sum(self.read.values())
-
-    @property
-    def resources_left(self) -> int:
-        """All resources that left."""
-        return sum(self.left.values())
-
-    @property
-    def resources_quarantined(self) -> int:
-        """All resources kept back with a reason."""
-        return sum(sum(reasons.values()) for reasons in self.quarantined.values())
 
     def facts(self) -> dict[str, JSON]:
         """The report as JSON, the same for the same inputs and settings."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
 
-from medcairn.core.canonical import JSON
 from medcairn.deid.risk.report import RiskReport
 from medcairn.reports import (
     Bullets,
@@ -34,27 +32,18 @@ def risk_page(report: RiskReport, *, name: str, as_of: date) -> bytes:
     about = ReportAbout(
         study=name,
         purpose="How well the subjects of a de-identified data set hide among each other.",
-        model_name="none",
-        model_version="none",
-        algorithm="none",
+        model_name=None,
+        model_version=None,
+        algorithm=None,
         created_at=f"{as_of.isoformat()}T00:00:00+00:00",
     )
-    document = _RiskDocument(
+    document = Document(
         TITLE,
         about,
         _verdict(report),
         (_classes(report), _contributions(report), _diversity(report), _reading()),
     )
     return render_page(document)
-
-
-@dataclass(frozen=True)
-class _RiskDocument(Document):
-    """A document about data: the head names no model."""
-
-    def as_json(self) -> dict[str, JSON]:
-        day = self.about.instant.strftime("%Y-%m-%d")
-        return super().as_json() | {"facts": [["Data", self.about.study], ["Data as of", day]]}
 
 
 def _verdict(report: RiskReport) -> Verdict:

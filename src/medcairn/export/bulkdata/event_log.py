@@ -181,7 +181,7 @@ class EventLog:
                 "files": len(files),
                 "resources": sum(file.lines for file in files),
                 "bytes": sum(file.size for file in files),
-                "attachments": 0,
+                "attachments": 0,  # they are fetched after the export, by another call
                 "duration": max(0, round(lasted * 1000)),
             },
         )
