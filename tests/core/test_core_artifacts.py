@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from medcairn.core.artifacts import MANIFEST, Manifest, Zone, changed_parts, draft_artifact, read_manifest
+from medcairn.core.digests import digest_bytes
 from medcairn.core.errors import IntegrityError, StorageError, UsageError
 from medcairn.core.files import storage_errors
 
@@ -74,6 +75,33 @@ def test_a_delta_table_is_identified_by_its_data_and_sealed_with_its_log(tmp_pat
     first, second = table(tmp_path / "a", "x.parquet", "{1}"), table(tmp_path / "b", "y.parquet", "{2}")
     assert first.digest == second.digest
     assert first.seal != second.seal
+
+
+def test_what_keeps_its_history_is_identified_by_its_content(tmp_path: Path) -> None:
+    """Loaded in one run or in two, the lake holds the same."""
+    content = digest_bytes(b"rows")
+    for name, files in (("once", ["all"]), ("twice", ["first", "second"])):
+        with draft_artifact(tmp_path / name, kind="bronze", zone=Zone.DEIDENTIFIED) as draft:
+            for file in files:
+                (draft.folder / file).write_text(file)
+            draft.facts, draft.content = {"files": len(files)}, content
+    once, twice = read_manifest(tmp_path / "once"), read_manifest(tmp_path / "twice")
+    assert once.digest == twice.digest
+    assert once.seal != twice.seal
+
+
+def test_a_draft_on_a_base_has_its_files_and_leaves_them_alone(tmp_path: Path) -> None:
+    lake = tmp_path / "lake"
+    with draft_artifact(lake, kind="k", zone=Zone.DEIDENTIFIED) as draft:
+        (draft.folder / "table").mkdir()
+        (draft.folder / "table" / "part-0").write_text("old")
+    with pytest.raises(RuntimeError), draft_artifact(lake, kind="k", zone=Zone.DEIDENTIFIED, base=lake) as new:
+        assert (new.folder / "table" / "part-0").read_text() == "old"
+        assert not (new.folder / MANIFEST).exists()
+        (new.folder / "table" / "part-0").unlink()
+        raise RuntimeError
+    assert (lake / "table" / "part-0").read_text() == "old"
+    assert changed_parts(lake, read_manifest(lake)) == []
 
 
 def test_a_damaged_manifest_is_an_integrity_error(tmp_path: Path) -> None:

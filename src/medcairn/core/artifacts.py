@@ -9,6 +9,9 @@ An artifact is a folder with a ``manifest.json`` that lists its parts. It has tw
 
 They differ because a Delta table's log carries the time of writing and random file names, and an export's
 event log (``log.ndjson``) the time of each event: those bytes are sealed, and are no part of the identity.
+
+An artifact that keeps its history (the lake's tables) holds more bytes than its current content. Its maker
+states the digest of the ``content``, and that is its identity: loaded in one run or in ten, it is the same.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ from pathlib import Path, PurePosixPath
 from medcairn.core.canonical import JSON, canonical_json
 from medcairn.core.digests import Digest, digest_bytes, digest_file, digest_json
 from medcairn.core.errors import IntegrityError, UsageError
-from medcairn.core.files import replace_folder, storage_errors, write_file
+from medcairn.core.files import link_files, replace_folder, storage_errors, write_file
 from medcairn.core.labels import Label
 
 MANIFEST = "manifest.json"
@@ -64,16 +67,22 @@ class Part:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What an artifact is: kind, zone, facts (aggregate, deterministic) and its parts."""
+    """What an artifact is: kind, zone, facts (aggregate, deterministic) and its parts.
+
+    ``content`` is the digest of what it holds, where that is not simply the bytes of its parts.
+    """
 
     kind: Label
     zone: Zone
     facts: Mapping[str, JSON]
     parts: tuple[Part, ...]
+    content: Digest | None = None
 
     @property
     def digest(self) -> Digest:
         """The identity; see the module's docstring."""
+        if self.content is not None:
+            return digest_json({"kind": self.kind, "zone": self.zone.value, "content": self.content})
         tables = {str(PurePosixPath(part.path).parent.parent) for part in self.parts if part.of_table_log}
         data = sorted([_stable(part, tables), part.digest] for part in self.parts if part.counts)
         return digest_json({"kind": self.kind, "zone": self.zone.value, "facts": self.facts, "data": data})
@@ -85,12 +94,14 @@ class Manifest:
 
     def as_bytes(self) -> bytes:
         """The bytes of ``manifest.json``: canonical JSON."""
+        content: dict[str, JSON] = {} if self.content is None else {"content": self.content}
         return canonical_json(
             {
                 "kind": self.kind,
                 "zone": self.zone.value,
                 "facts": self.facts,
                 "parts": [part.as_json() for part in self.parts],
+                **content,
             }
         )
 
@@ -137,39 +148,51 @@ class ArtifactRef:
 
 @dataclass
 class Draft:
-    """An artifact in the making. Write files below ``folder``; set ``facts`` before the block ends."""
+    """An artifact in the making. Write files below ``folder``; set ``facts`` before the block ends, and
+    ``content`` where that is its identity."""
 
     folder: Path
     facts: dict[str, JSON] = field(default_factory=dict)
+    content: Digest | None = None
     manifest: Manifest | None = None
 
 
 @contextmanager
-def draft_artifact(final: Path, *, kind: str, zone: Zone, resume: bool = False) -> Iterator[Draft]:
+def draft_artifact(
+    final: Path, *, kind: str, zone: Zone, resume: bool = False, base: Path | None = None
+) -> Iterator[Draft]:
     """Write an artifact so that ``final`` is as before or complete, also after ``kill -9``.
 
     The block writes into ``draft.folder`` (``<final>.partial``). When it ends without an error the folder
     is sealed with a manifest, flushed and renamed. When it fails, or the process dies, the partial folder
     stays and ``final`` is untouched. With ``resume`` the next draft finds the partial files; without it,
-    an empty folder.
+    an empty folder, or the files of the artifact ``base``, linked: add, replace and remove, but never write
+    into one.
     """
     staging = final.with_name(final.name + ".partial")
     with storage_errors():
         if not resume:
             shutil.rmtree(staging, ignore_errors=True)
         staging.mkdir(parents=True, exist_ok=True, mode=0o700 if zone is Zone.PHI else 0o755)
+        if base is not None:
+            link_files(base, staging)
+            (staging / MANIFEST).unlink(missing_ok=True)
     draft = Draft(staging)
     with storage_errors():
         yield draft
-    draft.manifest = seal_folder(staging, kind=kind, zone=zone, facts=draft.facts)
+    draft.manifest = seal_folder(
+        staging, kind=kind, zone=zone, facts=draft.facts, content=draft.content
+    )
     replace_folder(staging, final)
 
 
-def seal_folder(folder: Path, *, kind: str, zone: Zone, facts: Mapping[str, JSON]) -> Manifest:
+def seal_folder(
+    folder: Path, *, kind: str, zone: Zone, facts: Mapping[str, JSON], content: Digest | None = None
+) -> Manifest:
     """List every file below ``folder`` in a ``manifest.json`` there, and return the manifest."""
     files = sorted(p for p in folder.rglob("*") if p.is_file() and p != folder / MANIFEST)
     parts = tuple(Part(p.relative_to(folder).as_posix(), digest_file(p), p.stat().st_size) for p in files)
-    manifest = Manifest(Label(kind), zone, dict(facts), parts)
+    manifest = Manifest(Label(kind), zone, dict(facts), parts, content)
     write_file(folder / MANIFEST, manifest.as_bytes())
     return manifest
 
@@ -187,7 +210,8 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         value = json.loads(path.read_bytes())
         parts = tuple(Part(str(p["path"]), Digest(p["digest"]), int(p["size"])) for p in value["parts"])
-        manifest = Manifest(Label(value["kind"]), Zone(value["zone"]), value["facts"], parts)
+        content = Digest(value["content"]) if "content" in value else None
+        manifest = Manifest(Label(value["kind"]), Zone(value["zone"]), value["facts"], parts, content)
     except (ValueError, KeyError, TypeError):
         pass
     if manifest is None:

@@ -52,6 +52,26 @@ def replace_folder(staging: Path, final: Path) -> None:
         shutil.rmtree(retired, ignore_errors=True)
 
 
+def link_files(source: Path, target: Path) -> None:
+    """Give every file below ``source`` a second name at the same place below ``target``.
+
+    A file system without hard links gets copies. Who changes such a file must replace it.
+    """
+    with storage_errors():
+        for path in sorted(source.rglob("*")):
+            place = target / path.relative_to(source)
+            if path.is_dir():
+                place.mkdir(parents=True, exist_ok=True)
+                continue
+            place.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                os.link(path, place)
+            except OSError as failure:
+                if failure.errno not in (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP):
+                    raise
+                shutil.copy2(path, place)
+
+
 def private_folder(path: Path) -> Path:
     """Make ``path`` (and its parents) if absent, with mode 0700, and return it."""
     with storage_errors():
@@ -95,6 +115,7 @@ def storage_error(failure: OSError) -> StorageError | None:
 
 
 __all__ = [
+    "link_files",
     "private_folder",
     "replace_folder",
     "storage_error",

@@ -17,6 +17,12 @@ SETTINGS_FILE = "study.yaml"
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 
+Rules = Annotated[
+    str,
+    Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9_.-]{0,63}|[A-Za-z0-9_./-]{1,200}/?[A-Za-z0-9_.-]{1,64}\.ya?ml)$"),
+]
+"""Rules by the name of built-in ones, or by a file."""
+
 
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -118,11 +124,23 @@ class DeidSection(_Record):
     processes: int = Field(default=2, ge=1, le=64)
 
 
+class LakehouseSection(_Record):
+    """How the data plane runs."""
+
+    processes: int = Field(default=2, ge=1, le=64, description="Worker processes of the embedded engine.")
+    spark_cores: int = Field(default=2, ge=1, le=256, description="Threads of a local Spark session.")
+    spark_memory: str = Field(default="2g", pattern=r"^[1-9][0-9]*[mg]$", description="Its JVM's memory.")
+
+
 class FeaturesSection(_Record):
     """Which task is predicted from which features."""
 
-    task: Name = Field(default="readmission_30d", description="A built-in task.")
-    set: Name = Field(default="clinical_core", description="A built-in feature set.")
+    task: Rules = Field(
+        default="readmission_30d", description="A built-in task, or a .yaml file relative to the study."
+    )
+    set: Rules = Field(
+        default="clinical_core", description="A built-in feature set, or a .yaml file relative to the study."
+    )
 
 
 class SplitSection(_Record):
@@ -191,6 +209,10 @@ class Settings(_Record):
     study: StudySection
     source: Annotated[BulkSource | SearchSource | ObjectsSource | FilesSource, Field(discriminator="kind")]
     deid: DeidSection
+    engine: Literal["duckdb", "spark"] = Field(
+        default="duckdb", description="What runs de-identification, silver and features: embedded, or Spark."
+    )
+    lakehouse: LakehouseSection = LakehouseSection()
     features: FeaturesSection = FeaturesSection()
     split: SplitSection = SplitSection()
     training: TrainingSection = TrainingSection()

@@ -61,7 +61,7 @@ def _local(cores: int, memory: str) -> SparkSession:
     from pyspark.sql import SparkSession
 
     if "JAVA_HOME" not in os.environ and shutil.which("java") is None:
-        raise UsageError("Spark needs Java", hint="Install a JDK 17, e.g. apt install openjdk-17-jre-headless")
+        raise UsageError("Spark needs Java", hint="Install a JDK 17: apt install openjdk-17-jre-headless")
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     builder = SparkSession.builder.master(f"local[{cores}]").appName("medcairn")
     for name, value in {**_LOCAL_SETTINGS, "spark.driver.memory": memory}.items():

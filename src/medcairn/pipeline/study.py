@@ -39,7 +39,12 @@ class Study:
 
     @property
     def task(self) -> str:
-        return self.settings.features.task
+        """The task's name: of a file its name without the ending. Paths below the study are named for it."""
+        return Path(self.settings.features.task).name.removesuffix(".yaml").removesuffix(".yml")
+
+    def rules(self, name: str) -> str | Path:
+        """A built-in set of rules by its name, or the file of the study that ``name`` points to."""
+        return self.within(Path(name)) if name.endswith((".yaml", ".yml")) else name
 
     @property
     def ledger_file(self) -> Path:
