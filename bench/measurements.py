@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import orjson
 
-from bench import transfers
+from bench import features_at_scale, transfers
 
 Figures = dict[str, float]
 Action = Callable[[Path, int], Figures]
 
 SEED, AS_OF, TASK = 1, date(2025, 6, 30), "readmission_30d"
+LOADED = datetime(2025, 7, 1, tzinfo=UTC)
 PREDICTIONS = 1000
+LARGE = (10_000, 100_000)
+"""Subjects of the lakes on which features are measured, with 200 measurements each."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +153,7 @@ def bronze(folder: Path, patients: int) -> Figures:
     from medcairn.lakehouse import build_bronze
 
     (folder / "bronze").mkdir()
-    report = build_bronze(folder / "deid1", folder / "bronze", progress=NoProgress())
+    report = build_bronze(folder / "deid1", folder / "bronze", ingested_at=LOADED, progress=NoProgress())
     return {"items": sum(report.rows.values()), "bytes": _size(folder / "deid1")}
 
 
@@ -186,6 +191,55 @@ def silver(folder: Path, patients: int) -> Figures:
     return {"items": sum(report.rows.values()), "bytes": _size(folder / "deid1")}
 
 
+def lake(folder: Path, patients: int) -> Figures:
+    """From NDJSON to silver Delta: what the lakehouse step does, bronze on the way."""
+    from medcairn.core.progress import NoProgress
+    from medcairn.lakehouse import build_bronze, build_silver
+
+    for name in ("whole-bronze", "whole-silver"):
+        (folder / name).mkdir()
+    quiet = NoProgress()
+    build_bronze(folder / "deid1", folder / "whole-bronze", ingested_at=LOADED, progress=quiet)
+    report = build_silver(folder / "whole-bronze", folder / "whole-silver", progress=quiet)
+    return {"items": sum(report.rows.values()), "bytes": _size(folder / "deid1")}
+
+
+def increment(folder: Path, patients: int) -> Figures:
+    """The lakehouse step again, after one resource in a hundred was corrected."""
+    from medcairn.core.progress import NoProgress
+    from medcairn.lakehouse import build_bronze, build_silver
+
+    changed = folder / "changed"
+    changed.mkdir()
+    for path in _ndjson(folder / "deid1"):
+        with (changed / path.name).open("wb") as out:
+            for number, line in enumerate(path.open("rb")):
+                out.write(line.replace(b"{", b'{"language":"en",', 1) if number % 100 == 0 else line)
+    began = time.perf_counter()
+    later = LOADED + timedelta(days=1)
+    build_bronze(changed, folder / "whole-bronze", ingested_at=later, progress=NoProgress())
+    report = build_silver(folder / "whole-bronze", folder / "whole-silver", progress=NoProgress())
+    seconds = time.perf_counter() - began
+    return {"items": report.renewed, "bytes": _size(changed), "wall_seconds": seconds}
+
+
+def bedside(folder: Path, patients: int) -> Figures:
+    """One Bundle of a subject with 1,000 observations to all features of the default set."""
+    from bench.bedside import long_record
+    from medcairn.features import load_feature_set
+    from medcairn.pipeline.online import FeatureService
+
+    bundle, at = long_record(_ndjson(folder / "deid1"), 1_000)
+    service = FeatureService(load_feature_set("clinical_core"))
+    service.warm()
+    latencies = []
+    for _ in range(PREDICTIONS):
+        began = time.perf_counter()
+        service.from_bundle(bundle, at)
+        latencies.append(time.perf_counter() - began)
+    return {"bytes": len(bundle) * PREDICTIONS, **_latency(latencies)}
+
+
 def features(folder: Path, patients: int) -> Figures:
     from medcairn.core.progress import NoProgress
     from medcairn.features import build_gold, load_feature_set, load_task
@@ -217,13 +271,21 @@ def serving_unrecorded(folder: Path, patients: int) -> Figures:
 def _serve(folder: Path, *, recorded: bool) -> Figures:
     from bench.service import requests
 
-    latencies = sorted(requests(folder, PREDICTIONS, recorded=recorded))
+    return _latency(requests(folder, PREDICTIONS, recorded=recorded))
+
+
+def _latency(seconds: Iterable[float]) -> Figures:
+    latencies = sorted(seconds)
     return {
         "items": len(latencies),
         "wall_seconds": sum(latencies),
         "p50_ms": 1000 * latencies[len(latencies) // 2],
         "p99_ms": 1000 * latencies[int(len(latencies) * 0.99)],
     }
+
+
+def _at_scale(action: Action, subjects: int, folder: Path, patients: int) -> Figures:
+    return action(folder, subjects)
 
 
 def _ndjson(folder: Path) -> list[Path]:
@@ -251,7 +313,19 @@ MEASUREMENTS = {
     "bronze": Measurement(bronze),
     "orjson loop": Measurement(loop),
     "silver": Measurement(silver, "orjson loop"),
+    "NDJSON to silver": Measurement(lake, "orjson loop"),
+    "NDJSON to silver, 1 % changed": Measurement(increment, "NDJSON to silver"),
     "features": Measurement(features),
+    **{
+        f"{subjects:,} subjects, {name}": Measurement(partial(_at_scale, action, subjects), against)
+        for subjects in LARGE
+        for name, action, against in (
+            ("lake", features_at_scale.large_lake, None),
+            ("bare scan", features_at_scale.large_scan, None),
+            ("features", features_at_scale.large_features, f"{subjects:,} subjects, bare scan"),
+        )
+    },
+    "bedside": Measurement(bedside),
     "serving, not recorded": Measurement(serving_unrecorded),
     "serving": Measurement(serving, "serving, not recorded"),
 }

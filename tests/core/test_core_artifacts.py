@@ -95,7 +95,10 @@ def test_a_draft_on_a_base_has_its_files_and_leaves_them_alone(tmp_path: Path) -
     with draft_artifact(lake, kind="k", zone=Zone.DEIDENTIFIED) as draft:
         (draft.folder / "table").mkdir()
         (draft.folder / "table" / "part-0").write_text("old")
-    with pytest.raises(RuntimeError), draft_artifact(lake, kind="k", zone=Zone.DEIDENTIFIED, base=lake) as new:
+    with (
+        pytest.raises(RuntimeError),
+        draft_artifact(lake, kind="k", zone=Zone.DEIDENTIFIED, base=lake) as new,
+    ):
         assert (new.folder / "table" / "part-0").read_text() == "old"
         assert not (new.folder / MANIFEST).exists()
         (new.folder / "table" / "part-0").unlink()

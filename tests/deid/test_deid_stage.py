@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 
 from medcairn.core.errors import DataError, ExternalError, UsageError
 from medcairn.core.labels import Label
+from medcairn.core.workers import Failed, Workers
 from medcairn.deid import deidentify, new_key, passes, read_key, safe_harbor, source
 from medcairn.deid.crosswalk import HmacPlan, Source, hold_crosswalk, lookup
 from medcairn.deid.keys import KeySource, Pseudonyms, key_id
-from medcairn.deid.workers import Failed, Workers
 
 from .clinic import AS_OF, KEY, Clinic, Released, observation, patient
 

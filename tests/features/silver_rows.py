@@ -1,21 +1,39 @@
-"""Silver tables written row by row, for tests that read as rows in, values out."""
+"""Silver tables written row by row, for tests that read as rows in, values out.
+
+Every helper that adds a row of a resource takes ``version``, ``available``, ``superseded``, ``current`` and
+``rid`` (the resource's id), so that a test can write versions of one resource. Without ``available`` a row is
+available when it held.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, TypedDict, Unpack
 
 import pyarrow as pa
 from deltalake import write_deltalake
 
+from medcairn.core.silver import SILVER_SCHEMAS
 from medcairn.features.feature_set import Aggregate, Feature, FeatureSet, Source
-from medcairn.features.silver_columns import COLUMNS, FOLLOW_UP_END
 
-Cell: TypeAlias = str | int | float | bool | datetime | None
+Cell: TypeAlias = str | int | float | bool | datetime | list[str] | None
 Row: TypeAlias = dict[str, Cell]
 _TIME = pa.timestamp("us", tz="UTC")
+SNOMED = "http://snomed.info/sct"
+RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
+
+
+class Versioned(TypedDict, total=False):
+    """What every row may say about its version."""
+
+    rid: str
+    version: int
+    available: str | None
+    superseded: str | None
+    current: bool
 
 
 def at(text: str) -> datetime:
@@ -31,15 +49,28 @@ def maybe(text: str | None) -> datetime | None:
 class Silver:
     """Collects rows; ids are minted in order."""
 
-    rows: dict[str, list[Row]] = field(default_factory=lambda: {name: [] for name in COLUMNS})
-    with_follow_up: bool = False
+    rows: dict[str, list[Row]] = field(default_factory=lambda: {name: [] for name in SILVER_SCHEMAS})
 
-    def _add(self, table: str, row: Row) -> Silver:
-        self.rows[table].append({name: row.get(name) for name in [*COLUMNS[table], FOLLOW_UP_END]})
+    def _add(self, table: str, row: Mapping[str, Cell]) -> Silver:
+        self.rows[table].append({name: row.get(name) for name in SILVER_SCHEMAS[table].names})
         return self
 
     def _id(self) -> str:
         return f"r{sum(map(len, self.rows.values())):05d}"
+
+    def _of(self, table: str, id_name: str, when: str | None, row: Row, about: Versioned) -> Silver:
+        superseded = maybe(about.get("superseded"))
+        return self._add(
+            table,
+            {
+                id_name: about.get("rid") or self._id(),
+                "version": about.get("version", 1),
+                "available_time": maybe(about.get("available", when)),
+                "superseded_time": superseded,
+                "current": about.get("current", superseded is None),
+                **row,
+            },
+        )
 
     def patient(
         self,
@@ -50,21 +81,19 @@ class Silver:
         died: str | None = None,
         follow_up_end: str | None = None,
         over_89: bool = False,
+        **about: Unpack[Versioned],
     ) -> Silver:
-        self.with_follow_up |= follow_up_end is not None
-        return self._add(
-            "patient",
-            {
-                "subject_id": subject,
-                "gender": gender,
-                "birth_year": born,
-                "race": "2106-3",
-                "ethnicity": "2186-5",
-                "deceased_time": maybe(died),
-                "age_90_plus": over_89,
-                FOLLOW_UP_END: maybe(follow_up_end),
-            },
-        )
+        row: Row = {
+            "subject_id": subject,
+            "gender": gender,
+            "birth_year": born,
+            "race": "2106-3",
+            "ethnicity": "2186-5",
+            "deceased_time": maybe(died),
+            "age_90_plus": over_89,
+            "follow_up_end": maybe(follow_up_end),
+        }
+        return self._of("patient", "subject_id", None, row, about)
 
     def encounter(
         self,
@@ -76,21 +105,19 @@ class Silver:
         status: str = "finished",
         type_code: str | None = None,
         disposition: str | None = None,
+        **about: Unpack[Versioned],
     ) -> Silver:
-        return self._add(
-            "encounter",
-            {
-                "subject_id": subject,
-                "encounter_id": self._id(),
-                "status": status,
-                "class_code": kind,
-                "type_code": type_code,
-                "start_time": at(start),
-                "end_time": maybe(end),
-                "discharge_disposition": disposition,
-                "available_time": at(start),
-            },
-        )
+        row: Row = {
+            "subject_id": subject,
+            "status": status,
+            "class_code": kind,
+            "type_system": SNOMED if type_code else None,
+            "type_code": type_code,
+            "start_time": at(start),
+            "end_time": maybe(end),
+            "discharge_disposition": disposition,
+        }
+        return self._of("encounter", "encounter_id", start, row, about)
 
     def stay(
         self,
@@ -101,99 +128,156 @@ class Silver:
         disposition: str | None = "home",
         type_code: str | None = None,
         status: str = "finished",
+        **about: Unpack[Versioned],
     ) -> Silver:
         return self.encounter(
-            "IMP", start, end, subject=subject, disposition=disposition, type_code=type_code, status=status
+            "IMP",
+            start,
+            end,
+            subject=subject,
+            disposition=disposition,
+            type_code=type_code,
+            status=status,
+            **about,
         )
 
-    def visit(self, start: str, *, subject: str = "ann") -> Silver:
-        return self.encounter("AMB", start, start, subject=subject)
+    def visit(self, start: str, *, subject: str = "ann", **about: Unpack[Versioned]) -> Silver:
+        return self.encounter("AMB", start, start, subject=subject, **about)
 
     def lab(
         self,
-        concept: str,
+        concept: str | None,
         value: float | None,
         when: str,
         *,
         subject: str = "ann",
-        available: str | None = None,
         status: str = "final",
+        component: int = -1,
+        **about: Unpack[Versioned],
     ) -> Silver:
-        return self._add(
-            "observation",
-            {
-                "subject_id": subject,
-                "observation_id": self._id(),
-                "component": -1,
-                "status": status,
-                "concept": concept,
-                "effective_time": at(when),
-                "available_time": at(available or when),
-                "canonical_value": value,
-            },
-        )
+        row: Row = {
+            "subject_id": subject,
+            "component": component,
+            "status": status,
+            "concept": concept,
+            "effective_time": at(when),
+            "numeric_value": value,
+            "canonical_value": value,
+        }
+        return self._of("observation", "observation_id", when, row, about)
 
     def condition(
         self,
-        concept: str | None,
+        concept: str | list[str] | None,
         onset: str | None,
         *,
         subject: str = "ann",
         recorded: str | None = None,
         code: str = "44054006",
-        system: str = "http://snomed.info/sct",
+        system: str = SNOMED,
         verification: str = "confirmed",
-        condition_id: str | None = None,
+        **about: Unpack[Versioned],
     ) -> Silver:
-        return self._add(
-            "condition",
-            {
-                "subject_id": subject,
-                "condition_id": condition_id or self._id(),
-                "system": system,
-                "code": code,
-                "concept": concept,
-                "verification_status": verification,
-                "onset_time": maybe(onset),
-                "available_time": maybe(recorded or onset),
-            },
-        )
+        row: Row = {
+            "subject_id": subject,
+            "system": system,
+            "code": code,
+            "concepts": listed(concept),
+            "verification_status": verification,
+            "onset_time": maybe(onset),
+            "recorded_time": maybe(recorded),
+        }
+        return self._of("condition", "condition_id", recorded or onset, row, about)
 
     def medication(
-        self, concept: str | None, when: str, *, subject: str = "ann", code: str = "6809"
+        self,
+        concept: str | list[str] | None,
+        when: str,
+        *,
+        subject: str = "ann",
+        code: str = "6809",
+        status: str = "active",
+        end: str | None = None,
+        days_supply: float | None = None,
+        resource_type: str = "MedicationRequest",
+        **about: Unpack[Versioned],
     ) -> Silver:
-        return self._add(
-            "medication",
-            {
-                "subject_id": subject,
-                "medication_id": self._id(),
-                "status": "active",
-                "system": "http://www.nlm.nih.gov/research/umls/rxnorm",
-                "code": code,
-                "concept": concept,
-                "start_time": at(when),
-                "available_time": at(when),
-            },
-        )
+        row: Row = {
+            "subject_id": subject,
+            "resource_type": resource_type,
+            "status": status,
+            "system": RXNORM,
+            "code": code,
+            "concepts": listed(concept),
+            "start_time": at(when),
+            "end_time": maybe(end),
+            "days_supply": days_supply,
+        }
+        return self._of("medication", "medication_id", when, row, about)
 
-    def procedure(self, when: str, *, subject: str = "ann") -> Silver:
-        return self._add(
-            "procedure",
-            {
-                "subject_id": subject,
-                "procedure_id": self._id(),
-                "status": "completed",
-                "system": "http://snomed.info/sct",
-                "code": "265764009",
-                "concept": "dialysis",
-                "start_time": at(when),
-                "available_time": at(when),
-            },
-        )
+    def procedure(
+        self,
+        when: str,
+        concept: str | list[str] | None = "dialysis",
+        *,
+        subject: str = "ann",
+        code: str = "265764009",
+        status: str = "completed",
+        **about: Unpack[Versioned],
+    ) -> Silver:
+        row: Row = {
+            "subject_id": subject,
+            "status": status,
+            "system": SNOMED,
+            "code": code,
+            "concepts": listed(concept),
+            "start_time": at(when),
+        }
+        return self._of("procedure", "procedure_id", when, row, about)
+
+    def immunization(
+        self,
+        when: str,
+        concept: str | list[str] | None = "influenza_vaccine",
+        *,
+        subject: str = "ann",
+        code: str = "140",
+        status: str = "completed",
+        **about: Unpack[Versioned],
+    ) -> Silver:
+        row: Row = {
+            "subject_id": subject,
+            "status": status,
+            "system": "http://hl7.org/fhir/sid/cvx",
+            "code": code,
+            "concepts": listed(concept),
+            "occurrence_time": at(when),
+        }
+        return self._of("immunization", "immunization_id", when, row, about)
+
+    def allergy(
+        self,
+        when: str,
+        concept: str | list[str] | None = None,
+        *,
+        subject: str = "ann",
+        code: str = "91936005",
+        verification: str = "confirmed",
+        **about: Unpack[Versioned],
+    ) -> Silver:
+        row: Row = {
+            "subject_id": subject,
+            "verification_status": verification,
+            "system": SNOMED,
+            "code": code,
+            "concepts": listed(concept),
+            "onset_time": at(when),
+        }
+        return self._of("allergy", "allergy_id", when, row, about)
 
     def tables(self) -> dict[str, pa.Table]:
         """The rows as silver tables."""
-        return {name: table_of(name, rows, self.with_follow_up) for name, rows in self.rows.items()}
+        return {name: table_of(name, rows) for name, rows in self.rows.items()}
 
     def write(self, folder: Path) -> Path:
         """The rows as Delta tables below ``folder``."""
@@ -202,14 +286,17 @@ class Silver:
         return folder
 
 
-def table_of(name: str, rows: list[Row], with_follow_up: bool = False) -> pa.Table:
-    """Rows of one silver table."""
-    types = dict(COLUMNS[name])
-    if name == "patient" and with_follow_up:
-        types[FOLLOW_UP_END] = _TIME
-    return pa.table(
-        {column: pa.array([row.get(column) for row in rows], kind) for column, kind in types.items()}
-    )
+def listed(concept: str | list[str] | None) -> list[str]:
+    """One concept, several or none as the list that silver keeps."""
+    if concept is None:
+        return []
+    return [concept] if isinstance(concept, str) else concept
+
+
+def table_of(name: str, rows: list[Row]) -> pa.Table:
+    """Rows of one silver table; a column that they do not have is null."""
+    schema = SILVER_SCHEMAS[name]
+    return pa.table([pa.array([row.get(f.name) for row in rows], f.type) for f in schema], schema=schema)
 
 
 def index_of(*rows: tuple[str, str]) -> pa.Table:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from medcairn.features import Cohort, Task, find_cohort, load_task
@@ -39,7 +41,7 @@ def removed_by(silver: Silver, task: Task = READMISSION, end: str = END) -> dict
 FIRST = "2024-03-10T12:00"
 
 
-def stays(next_start: str, **more: str) -> Silver:
+def stays(next_start: str, **more: Any) -> Silver:
     return Silver().patient().stay("2024-03-01", FIRST).stay(next_start, "2024-06-30", **more)
 
 
@@ -204,7 +206,7 @@ def test_an_onset_before_the_index_that_was_written_down_later_is_no_new_onset()
 def test_who_has_the_disease_by_its_signs_is_left_out() -> None:
     assert labels(watched().lab("hba1c", 6.5, "2020-06-01"), ONSET) == {}
     assert labels(watched().lab("hba1c", 6.4, "2020-06-01"), ONSET) == {INDEX: False}
-    assert labels(watched().medication("metformin", "2020-06-01"), ONSET) == {}
+    assert labels(watched().medication(["metformin", "diabetes_drug"], "2020-06-01"), ONSET) == {}
 
 
 def test_a_sign_that_was_known_later_does_not_leave_out() -> None:

@@ -6,6 +6,7 @@ import json
 import random
 from datetime import date, timedelta
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,12 +20,13 @@ from medcairn.core.progress import NoProgress
 from medcairn.features import (
     GoldReport,
     build_gold,
+    cohort_batch,
     feature_set_from_spec,
     features_at,
     load_feature_set,
     load_task,
 )
-from medcairn.features import batch as batch_module
+from medcairn.features.task import load_any_task
 
 from .silver_rows import Silver
 
@@ -134,7 +136,7 @@ def test_the_same_tables_give_the_same_bytes_in_any_order_and_stretch(
     first = build(silver_dir, tmp_path / "first")
     second = build(silver_dir, tmp_path / "second")
     assert first.facts() == second.facts()
-    names = ["cohort.parquet", "feature_spec.json", "features.parquet", "flow.json"]
+    names = ["cohort.parquet", "feature_spec.json", "features.parquet", "flow.json", "flow.svg"]
     assert sorted(path.name for path in (tmp_path / "first").iterdir()) == names
     for name in names:
         assert digest_file(tmp_path / "first" / name) == digest_file(tmp_path / "second" / name)
@@ -147,10 +149,46 @@ def test_the_same_tables_give_the_same_bytes_in_any_order_and_stretch(
     for name in names:
         assert digest_file(tmp_path / "first" / name) == digest_file(tmp_path / "third" / name)
 
-    monkeypatch.setattr(batch_module, "SUBJECTS_AT_ONCE", 4)
+    monkeypatch.setattr(cohort_batch, "ROWS_AT_ONCE", 10)
     build(silver_dir, tmp_path / "fourth")
     one, other = (pq.read_table(tmp_path / run / "features.parquet") for run in ("first", "fourth"))
     assert one.equals(other)
+
+
+def test_the_flow_is_drawn_with_every_count(silver_dir: Path, tmp_path: Path) -> None:
+    report = build(silver_dir, tmp_path / "gold", "diabetes_onset_1y")
+    drawn = ElementTree.parse(tmp_path / "gold" / "flow.svg").getroot()  # noqa: S314 - we wrote it
+    texts = [element.text or "" for element in drawn.iter("{http://www.w3.org/2000/svg}text")]
+    steps = report.flow["steps"]
+    assert isinstance(steps, list)
+    for step in steps:
+        if step["rows_removed"]:
+            assert any(text.startswith(f"{step['rows_removed']:,} row") for text in texts)
+    for name, count in report.splits.items():
+        place = texts.index(name.replace("_", " ").capitalize())
+        assert texts[place + 1].startswith(f"{count.rows:,} row")
+        assert texts[place + 2] == f"{count.positives:,} with the outcome"
+    assert drawn.attrib["role"] == "img" and drawn[0].tag.endswith("title")
+    assert not any(f"s{number:03d}" in text for text in texts for number in range(SUBJECTS))
+
+
+def test_gold_of_an_aces_task(silver_dir: Path, tmp_path: Path) -> None:
+    task = load_any_task(Path(__file__).parent / "aces" / "readmission.yaml")
+    (tmp_path / "gold").mkdir()
+    report = build_gold(
+        silver_dir,
+        tmp_path / "gold",
+        task=task,
+        feature_set=CORE,
+        held_out_fraction=0.25,
+        tuning_fraction=0,
+        later_fraction=0.4,
+        progress=NoProgress(),
+    )
+    spec = json.loads((tmp_path / "gold" / "feature_spec.json").read_bytes())
+    assert (spec["task"]["name"], spec["task"]["form"]) == ("readmission", "aces")
+    assert report.rows == pq.read_metadata(tmp_path / "gold" / "features.parquet").num_rows > 0
+    assert not any(name.startswith("index_stay") for name in report.missing_share)
 
 
 def test_facts_are_aggregate(silver_dir: Path, tmp_path: Path) -> None:
@@ -240,6 +278,20 @@ def test_cohort_command(silver_dir: Path, tmp_path: Path, capsys: pytest.Capture
     document = json.loads(capsys.readouterr().out)
     assert document["steps"][0]["step"] == "index_events"
     assert document["subjects_read"] == SUBJECTS
+
+
+def test_cohort_command_with_an_aces_task(
+    silver_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    aces, out = Path(__file__).parent / "aces", tmp_path / "cohort.parquet"
+    predicates = ["--predicates", str(aces / "predicates" / "anaemia_or_death.yaml")]
+    assert run(["cohort", str(aces / "readmission.yaml"), str(silver_dir), "--out", str(out), "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["task"] == "readmission" and shown["steps"][0]["step"] == "trigger_discharge"
+    arguments = [str(silver_dir), "--out", str(out), *predicates]
+    assert run(["cohort", str(aces / "anaemia_or_death.yaml"), *arguments]) == 0
+    assert run(["cohort", "readmission_30d", *arguments]) == 2
+    assert "Only an ACES task" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("ending", ["parquet", "csv"])

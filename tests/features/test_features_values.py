@@ -7,6 +7,7 @@ import math
 import pyarrow as pa
 import pytest
 
+from medcairn.core.concepts import canonical_value
 from medcairn.core.errors import DataError
 from medcairn.features import features_at, load_feature_set
 
@@ -142,25 +143,45 @@ def test_a_condition_counts_once_it_is_on_record(
     assert value(silver, "condition", "diabetes", "any") == flag
 
 
-def test_two_codings_of_one_condition_are_one_condition() -> None:
+def test_a_condition_of_two_concepts_counts_for_both_and_once_in_all() -> None:
     silver = (
         Silver()
         .patient()
-        .condition("diabetes", "2019-01-01", condition_id="c1")
-        .condition(
-            "diabetes",
-            "2019-01-01",
-            condition_id="c1",
-            code="E11.9",
-            system="http://hl7.org/fhir/sid/icd-10-cm",
-        )
+        .condition(["type2_diabetes", "diabetes"], "2019-01-01")
         .condition("asthma", "2019-01-01", code="195967001")
         .condition("asthma", "2020-02-15", code="195967001")
+        .condition(None, "2020-02-15", code="1")
     )
     assert value(silver, "condition", "diabetes", "count") == 1.0
-    assert value(silver, "condition", "conditions", "count") == 3.0
-    assert value(silver, "condition", "conditions", "distinct") == 2.0
-    assert value(silver, "condition", "conditions", "distinct", 30) == 1.0
+    assert value(silver, "condition", "type2_diabetes", "any") == 1.0
+    assert value(silver, "condition", "conditions", "count") == 4.0
+    assert value(silver, "condition", "conditions", "distinct") == 3.0
+    assert value(silver, "condition", "conditions", "distinct", 30) == 2.0
+
+
+def test_two_conditions_that_began_together_are_two_and_one_row_twice_is_one() -> None:
+    silver = (
+        Silver()
+        .patient()
+        .condition("asthma", "2019-01-01", rid="a")
+        .condition("asthma", "2019-01-01", rid="b")
+        .condition("asthma", "2019-01-01", rid="b")
+    )
+    assert value(silver, "condition", "asthma", "count") == 2.0
+
+
+def test_equal_results_of_one_instant_are_one_measurement() -> None:
+    silver = Silver().patient().lab("glucose", 5, "2020-02-01").lab("glucose", 5, "2020-02-01")
+    silver.lab("glucose", 7, "2020-02-01").lab(None, None, "2020-02-03")
+    assert value(silver, "measurement", "glucose", "count", 365) == 2.0
+    assert value(silver, "measurement", "measurements", "count", 365) == 4.0
+    assert value(silver, "measurement", "measurement_times", "count", 365) == 2.0
+
+
+@pytest.mark.parametrize(("days", "missing"), [(365, 0.0), (20, 1.0)])
+def test_missing_says_that_nothing_was_measured(days: int, missing: float) -> None:
+    silver = Silver().patient().lab("glucose", 90, "2020-02-01")
+    assert value(silver, "measurement", "glucose", "missing", days) == missing
 
 
 def test_medications_and_procedures() -> None:
@@ -170,65 +191,62 @@ def test_medications_and_procedures() -> None:
         .medication("metformin", "2020-02-01", code="6809")
         .medication("metformin", "2020-02-15", code="6809")
         .medication(None, "2020-02-16", code="161")
+        .medication(["atorvastatin", "statin", "lipid_drug"], "2020-02-16", code="83367")
         .procedure("2020-02-20")
     )
     assert value(silver, "medication", "metformin", "any", 365) == 1.0
     assert value(silver, "medication", "insulin", "any", 365) == 0.0
-    assert value(silver, "medication", "medications", "distinct", 365) == 2.0
-    assert value(silver, "medication", "medications", "count", 20) == 2.0
+    assert value(silver, "medication", "statin", "any", 365) == 1.0
+    assert value(silver, "medication", "medications", "distinct", 365) == 3.0
+    assert value(silver, "medication", "medications", "count", 20) == 3.0
+    assert value(silver, "medication", "ingredients", "distinct", 365) == 2.0
+    assert value(silver, "medication", "medication_classes", "distinct", 365) == 2.0
     assert value(silver, "procedure", "dialysis", "days_since") == pytest.approx(10.5)
 
 
-STAYS = (
+def test_immunizations_and_allergies() -> None:
+    silver = (
+        Silver()
+        .patient()
+        .immunization("2019-10-01")
+        .immunization("2018-10-01", "influenza_vaccine", status="not-done")
+        .immunization("2019-10-01", "tdap_td_vaccine", code="115")
+        .allergy("2001-01-01", ["penicillin_allergy", "drug_allergy"])
+        .allergy("2001-01-01", "nut_allergy", verification="refuted")
+    )
+    assert value(silver, "immunization", "influenza_vaccine", "count") == 1.0
+    assert value(silver, "immunization", "immunizations", "count", 365) == 2.0
+    assert value(silver, "allergy", "drug_allergy", "any") == 1.0
+    assert value(silver, "allergy", "allergies", "count") == 1.0
+
+
+SUPPLIES = (
     Silver()
     .patient()
-    .stay("2019-12-01", "2019-12-05")
-    .stay("2020-01-10", "2020-01-20")
-    .encounter("EMER", "2020-02-24T20:00", "2020-02-25T08:00")
-    .stay("2020-02-25T12:00", NOON, disposition="snf")
-    .procedure("2020-02-26")
-    .procedure("2020-02-20")
-    .visit("2020-03-05")
+    .medication("statin", "2019-12-02T12:00", days_supply=30.0, rid="first")
+    .medication("statin", "2019-12-22T12:00", days_supply=30.0, rid="early refill")
+    .medication("statin", "2020-02-20T12:00", end="2020-03-20", rid="under way")
+    .medication("statin", "2020-02-25T12:00", rid="nothing stated")
 )
 
 
 @pytest.mark.parametrize(
-    ("source", "concept", "aggregate", "days", "expected"),
-    [
-        ("encounter", "prior_stay", "count", 365, 2.0),
-        ("encounter", "prior_stay", "count", 60, 1.0),
-        ("encounter", "prior_stay", "count", 30, 0.0),
-        ("encounter", "prior_stay", "sum", 365, 14.0),
-        ("encounter", "prior_stay", "sum", 30, 0.0),
-        ("encounter", "prior_stay", "max", 365, 10.0),
-        ("encounter", "prior_stay", "max", 30, None),
-        ("encounter", "prior_stay", "days_since", 365, 41.5),
-        ("encounter", "emergency_visit", "count", 30, 1.0),
-        ("encounter", "outpatient_visit", "count", 365, 0.0),
-        ("index_stay", "length_days", "value", None, 5.0),
-        ("index_stay", "emergency", "value", None, 1.0),
-        ("index_stay", "to_facility", "value", None, 1.0),
-        ("index_stay", "procedures", "value", None, 1.0),
-        ("index_stay", "medications", "value", None, 0.0),
-    ],
+    ("days", "expected"),
+    [(90, (50 + 10) / 90), (60, (20 + 10) / 60), (30, 1.0), (5, 1.0)],
+    ids=["from the first supply", "a supply from before the window", "starts in the window", "all"],
 )
-def test_use_of_care(
-    source: str, concept: str, aggregate: str, days: int | None, expected: float | None
-) -> None:
-    assert value(STAYS, source, concept, aggregate, days) == expected
+def test_the_proportion_of_days_covered(days: int, expected: float) -> None:
+    """Supplied from 2 December for 50 days (one refill came 10 days early), then from 20 February on. The
+    period begins with the first day covered in the window and ends at the prediction time."""
+    assert value(SUPPLIES, "medication", "statin", "pdc", days) == expected
 
 
-@pytest.mark.parametrize("concept", ["length_days", "emergency", "to_facility", "procedures"])
-def test_without_a_stay_the_index_stay_is_missing(concept: str) -> None:
-    silver = Silver().patient().stay("2020-01-10", "2020-01-20").procedure("2020-01-11")
-    assert value(silver, "index_stay", concept) is None
-
-
-def test_a_stay_under_way_has_a_length_so_far_and_no_discharge() -> None:
-    silver = Silver().patient().stay("2020-02-28T12:00", "2020-03-09", disposition="snf")
-    assert value(silver, "index_stay", "length_days") == 2.0
-    assert value(silver, "index_stay", "to_facility") is None
-    assert value(silver, "index_stay", "emergency") == 0.0
+def test_without_a_supply_there_is_no_adherence() -> None:
+    assert value(SUPPLIES, "medication", "insulin", "pdc", 90) is None
+    assert (
+        value(Silver().patient().medication("statin", "2020-02-01"), "medication", "statin", "pdc", 90)
+        is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -251,22 +269,50 @@ def test_sex(gender: str | None, female: float | None) -> None:
 def test_missing_is_null_and_only_counts_are_zero() -> None:
     features = load_feature_set("clinical_core")
     table = features_at({}, index_of(("nobody", NOON)), features)
-    zero = {"count", "any", "distinct", "sum"}
+    zero = {"count": 0.0, "any": 0.0, "distinct": 0.0, "sum": 0.0, "missing": 1.0}
+    counted = {"charlson", "charlson_quan_2011", "elixhauser", "polypharmacy", "hyperpolypharmacy"}
     for one in features.features:
-        expected = 0.0 if one.aggregate.value in zero else None
+        expected = 0.0 if one.concept in counted else zero.get(one.aggregate.value)
         assert table.column(one.name)[0].as_py() == expected, one.name
 
 
-def test_twins_whose_labs_came_in_other_units_have_equal_features() -> None:
-    """Canonical values of 5.5 mmol/L and 99.0858 mg/dL differ in their last bits, not in any feature."""
-    grams, moles = Silver().patient(), Silver().patient()
-    for day, millimoles in ((1, 5.5), (7, 6.1), (20, 5.9)):
-        canonical = round(millimoles * 18.0156, 6)
-        grams.lab("glucose", canonical, f"2020-02-{day:02d}")
-        moles.lab("glucose", math.nextafter(canonical, 0.0), f"2020-02-{day:02d}")
+@pytest.mark.parametrize(
+    ("concept", "unit", "twin_unit", "twin", "printed"),
+    [
+        ("glucose", "mg/dL", "mmol/L", [5.5, 6.11, 12.3], [99, 110, 222]),
+        ("creatinine", "mg/dL", "umol/L", [88.4, 141.4, 79.6], [1.0, 1.6, 0.9]),
+        ("ldl", "mg/dL", "mmol/L", [2.59, 4.01, 3.36], [100, 155, 130]),
+        ("hba1c", "%", "mmol/mol", [42, 53, 75], [6.0, 7.0, 9.0]),
+    ],
+)
+def test_twins_whose_labs_came_in_other_units_have_equal_features(
+    concept: str, unit: str, twin_unit: str, twin: list[float], printed: list[float]
+) -> None:
+    """One laboratory prints mg/dL, the other mmol/L; both are the same three samples."""
+    mass, molar = Silver().patient(), Silver().patient()
+    for day, (one, other) in enumerate(zip(printed, twin, strict=True)):
+        mass.lab(concept, canonical_value(concept, one, unit).value, f"2020-02-{2 * day + 1:02d}")
+        molar.lab(concept, canonical_value(concept, other, twin_unit).value, f"2020-02-{2 * day + 1:02d}")
     features = load_feature_set("clinical_core")
     index = index_of(("ann", NOON))
-    assert features_at(grams.tables(), index, features).equals(features_at(moles.tables(), index, features))
+    assert features_at(mass.tables(), index, features).equals(features_at(molar.tables(), index, features))
+
+
+def test_a_value_that_differs_in_its_last_bit_gives_equal_features() -> None:
+    one = Silver().patient().lab("glucose", 99.0858, "2020-02-01")
+    other = Silver().patient().lab("glucose", math.nextafter(99.0858, 0.0), "2020-02-01")
+    features = load_feature_set("clinical_core")
+    index = index_of(("ann", NOON))
+    assert features_at(one.tables(), index, features).equals(features_at(other.tables(), index, features))
+
+
+@pytest.mark.parametrize(
+    ("value_", "kept"),
+    [(0.00005, 0.0), (0.00075, 0.0008), (0.00025, 0.0002), (1.23456, 1.2346)],
+)
+def test_values_are_kept_to_a_ten_thousandth_half_to_even(value_: float, kept: float) -> None:
+    silver = Silver().patient().lab("creatinine", value_, "2020-02-01")
+    assert value(silver, "measurement", "creatinine", "last", 365) == kept
 
 
 def test_rows_come_back_in_the_order_of_the_index() -> None:
@@ -281,13 +327,13 @@ def test_rows_come_back_in_the_order_of_the_index() -> None:
 
 
 def test_an_index_without_rows_gives_a_table_without_rows() -> None:
-    table = features_at(STAYS.tables(), index_of(), load_feature_set("clinical_core"))
+    table = features_at(CREATININE.tables(), index_of(), load_feature_set("clinical_core"))
     assert table.num_rows == 0
     assert table.num_columns == 2 + len(load_feature_set("clinical_core").features)
 
 
 def test_a_table_without_a_needed_column_is_refused_by_name() -> None:
-    tables = STAYS.tables()
+    tables = CREATININE.tables()
     tables["observation"] = tables["observation"].drop_columns(["canonical_value"])
     with pytest.raises(DataError, match="column=canonical_value"):
         features_at(tables, index_of(("ann", NOON)), feature("measurement", "glucose", "last", 30))

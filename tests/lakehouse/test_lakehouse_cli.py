@@ -1,131 +1,116 @@
-"""``medcairn view`` on files."""
+"""``medcairn lakehouse`` on tables: optimize, vacuum, history and rows of an older version."""
 
 from __future__ import annotations
 
-import gzip
 import json
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
 
 from medcairn.cli.main import run
-from medcairn.lakehouse import build_bronze
+from medcairn.core.delta import delta_files
+from medcairn.lakehouse.bronze import build_bronze
 
-VIEW = {
-    "resource": "Patient",
-    "name": "names",
-    "select": [
-        {"column": [{"name": "id", "path": "id"}]},
-        {"forEachOrNull": "name", "column": [{"name": "family", "path": "family"}]},
-    ],
-}
-PATIENTS = [
-    {"resourceType": "Patient", "id": "p1", "name": [{"family": "A"}, {"family": "B"}]},
-    {"resourceType": "Patient", "id": "p2"},
-]
+from .bronze_folder import FIRST_DAY, BronzeFolder
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> Path:
-    (tmp_path / "view.json").write_text(json.dumps(VIEW))
-    data = tmp_path / "data"
-    data.mkdir()
-    lines = [json.dumps(patient) for patient in PATIENTS]
-    (data / "Patient.000.ndjson").write_text(lines[0] + "\n")
-    (data / "Patient.001.ndjson.gz").write_bytes(gzip.compress(lines[1].encode()))
-    (data / "Observation.000.ndjson").write_text('{"resourceType":"Observation","id":"o"}\n')
-    return tmp_path
+def lake(tmp_path: Path) -> Path:
+    """Bronze with three loads of a day."""
+    loads = BronzeFolder(tmp_path)
+    for number in range(3):
+        loads.write("Patient.000.ndjson", f'{{"resourceType":"Patient","id":"p{number}"}}')
+        build_bronze(loads.source, loads.bronze, ingested_at=FIRST_DAY)
+    return loads.bronze
 
 
-def view_run(files: Path, *more: str) -> int:
-    return run(["view", "run", str(files / "view.json"), str(files / "data"), *more])
+def lakehouse(*arguments: str) -> int:
+    return run(["lakehouse", *arguments])
 
 
-@pytest.mark.parametrize("suffix", ["parquet", "csv", "ndjson"])
-def test_rows_are_written_in_the_format_of_the_suffix(
-    files: Path, suffix: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    out = files / "out" / f"rows.{suffix}"
-    assert view_run(files, "--out", str(out)) == 0
-    assert capsys.readouterr().out == f"3 rows of Patient in {out}\n"
-    if suffix == "parquet":
-        assert pq.read_table(out).num_rows == 3
-    else:
-        assert len(out.read_text().splitlines()) == (4 if suffix == "csv" else 3)
-    assert [path.name for path in out.parent.iterdir()] == [out.name]
+def test_optimize_tells_files_and_bytes(lake: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert lakehouse("optimize", "--path", str(lake)) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("Patient: 3 files (0.0 MB) to 1 (0.0 MB), version 3")
+    assert lakehouse("optimize", "--path", str(lake), "--z-order", "id", "--json") == 0
+    table = json.loads(capsys.readouterr().out)["tables"][0]
+    assert (table["table"], table["version"], table["files_after"]) == ("Patient", 4, 1)
 
 
-def test_without_out_rows_are_printed(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert view_run(files) == 0
-    assert sorted(capsys.readouterr().out.splitlines()) == ["id,family", "p1,A", "p1,B", "p2,"]
+def test_vacuum_deletes_only_when_told(lake: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lakehouse("optimize", "--path", str(lake))
+    for more, deleted in (([], "would be deleted"), (["--delete"], "deleted")):
+        capsys.readouterr()
+        assert lakehouse("vacuum", "--path", str(lake), "--retention-hours", "0", *more) == 0
+        told = capsys.readouterr().out
+        assert told.startswith("Patient: 3 files (0.0 MB)")
+        assert told.endswith(f" {deleted}\n")
+    assert sorted(lake.rglob("*.parquet")) == delta_files(lake / "Patient")
+    assert lakehouse("vacuum", "--path", str(lake), "--json") == 0
+    assert json.loads(capsys.readouterr().out)["tables"][0]["files"] == 0
 
 
-def test_json(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert view_run(files, "--json", "--out", str(files / "x.csv")) == 0
-    printed = capsys.readouterr()
-    assert json.loads(printed.out) == {
-        "view": "names",
-        "resource": "Patient",
-        "columns": ["id", "family"],
-        "rows": 3,
-        "unknown_elements": [],
-    }
-    assert printed.err == ""
+def test_history_lists_the_newest_first(lake: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert lakehouse("history", "--path", str(lake), "--limit", "2") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[:2] for line in lines] == [["Patient", "2"], ["Patient", "1"]]
+    assert lines[0].endswith("WRITE  +1 -0 files  +1 rows  0.0 MB")
+    assert lakehouse("history", "--path", str(lake / "Patient"), "--json") == 0
+    versions = json.loads(capsys.readouterr().out)["versions"]
+    assert [version["version"] for version in versions] == [2, 1, 0]
 
 
-def test_bronze_tables_serve_as_data(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (files / "bronze").mkdir()
-    build_bronze(files / "data", files / "bronze")
-    assert run(["view", "run", str(files / "view.json"), str(files / "bronze")]) == 0
-    assert len(capsys.readouterr().out.splitlines()) == 4
-
-
-def test_a_broken_line_is_located_and_nothing_is_left(
-    files: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (files / "data" / "Patient.000.ndjson").write_text(json.dumps(PATIENTS[0]) + '\n{"id": "Secret"\n')
-    assert view_run(files, "--out", str(files / "rows.csv")) == 3
-    error = capsys.readouterr().err
-    assert "line=2" in error
-    assert "Secret" not in error
-    assert not list(files.glob("rows*"))
+def test_rows_as_they_were(lake: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "then.csv"
+    arguments = ["rows", "Patient", "--path", str(lake), "--out", str(out), "--column", "id"]
+    assert lakehouse(*arguments, "--version", "1") == 0
+    assert capsys.readouterr().out == f"2 rows of Patient, version 1, in {out}\n"
+    assert out.read_text().split() == ["id", "p0", "p1"]
+    assert lakehouse(*arguments, "--json") == 0
+    assert json.loads(capsys.readouterr().out) == {"version": 2, "rows": 3, "columns": 1}
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "code", "message"),
     [
-        (["absent.json", "data"], "no such view file"),
-        (["view.json", "absent"], "no such folder"),
-        (["view.json", "."], "no resources of the view's type"),
-        (["view.json", "data", "--out", "rows.xlsx"], "no format"),
+        (["optimize"], 2, "Name one lake"),
+        (["history", "--path", ".", "--study", "."], 2, "Name one lake"),
+        (["history", "--path", "absent"], 2, "no Delta table"),
+        (["optimize", "--path", "bronze", "--z-order", "colour"], 2, "no such simple column"),
+        (["optimize", "--path", "bronze", "--z-order", "ingested"], 2, "partitioned by"),
+        (
+            ["rows", "Patient", "--path", "bronze", "--out", "x.parquet", "--version", "7"],
+            2,
+            "no such version",
+        ),
+        (["rows", "Observation", "--path", "bronze", "--out", "x.parquet"], 2, "no Delta table"),
+        (["rows", "Patient", "--path", "bronze", "--out", "x.xlsx"], 2, "no format"),
+        (["rows", "Patient", "--path", "bronze", "--out", "x.csv", "--column", "y"], 2, "no such column"),
+        (["optimize", "--study", "."], 2, "study.yaml"),
     ],
 )
-def test_wrong_paths(
-    files: Path,
+def test_wrong_arguments(
+    lake: Path,
     arguments: list[str],
+    code: int,
     message: str,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.chdir(files)
-    assert run(["view", "run", *arguments]) == 2
+    monkeypatch.chdir(lake.parent)
+    assert lakehouse(*arguments) == code
     assert message in capsys.readouterr().err
+    assert not list(lake.parent.glob("x.*"))
 
 
-def test_conformance_prints_the_count(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    cases = [
-        {"title": "right", "view": VIEW, "expect": [{"id": "p1", "family": None}]},
-        {"title": "wrong", "view": VIEW, "expect": []},
-    ]
-    suite = {"resources": [{"resourceType": "Patient", "id": "p1"}], "tests": cases}
-    (tmp_path / "suite.json").write_text(json.dumps(suite))
-    report = tmp_path / "report.json"
-    assert run(["view", "conformance", str(tmp_path), "--report", str(report)]) == 3
-    printed = capsys.readouterr()
-    assert printed.out == "1 passed, 1 failed\n"
-    assert printed.err == "suite.json: wrong: the rows differ\n"
-    assert json.loads(report.read_text())["suite.json"]["tests"][1] == {
-        "name": "wrong",
-        "result": {"passed": False},
-    }
+def test_damage_is_named(lake: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = delta_files(lake / "Patient")[1]
+    file.write_bytes(b"PAR1 and nothing else")
+    assert lakehouse("optimize", "--path", str(lake)) == 5
+    assert file.name in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["optimize", "vacuum", "history", "rows"])
+def test_help_has_an_example(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert lakehouse(command, "--help") == 0
+    assert f"medcairn lakehouse {command}" in " ".join(capsys.readouterr().out.split())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,10 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medcairn.core.errors import DataError, MedcairnError, SettingsError
-from medcairn.lakehouse.engine import ViewRunner
-from medcairn.lakehouse.silver.tables import SILVER_TABLES, view
+from medcairn.lakehouse.definitions import NAMES, definition
 from medcairn.lakehouse.views import compile_view
+from medcairn.lakehouse.views.dialects import DuckDb, Spark
 from medcairn.lakehouse.views.elements import element_of, resource_types
+from medcairn.lakehouse.views.runner import ViewRunner
+from medcairn.lakehouse.views.shape import read_schema
 from medcairn.lakehouse.views.syntax import parse_path
 
 RUN = ViewRunner()
@@ -25,6 +26,20 @@ def one_column(
 ) -> dict[str, Any]:
     spec = {"name": "v", "path": path, **({"type": type} if type else {}), **column}
     return {"resource": resource, "select": [{"column": [spec]}]}
+
+
+def nested(key: str, depth: int) -> dict[str, Any]:
+    select: dict[str, Any] = {"column": [{"name": "a", "path": "url"}]}
+    for _ in range(depth):
+        select = {key: "extension", "select": [select]}
+    return {"resource": "Patient", "select": [select]}
+
+
+def repeated(*paths: str) -> dict[str, Any]:
+    return {
+        "resource": "Patient",
+        "select": [{"repeat": list(paths), "column": [{"name": "a", "path": "id"}]}],
+    }
 
 
 def values(path: str, *resources: dict[str, Any], **column: Any) -> list[object]:
@@ -89,17 +104,27 @@ def patient(**members: Any) -> dict[str, Any]:
             },
             "more than one of forEach",
         ),
+        (one_column("id", type="banana"), "not a primitive type"),
+        (one_column("name.given.join(5)"), "separator as a literal"),
+        (one_column("multipleBirth.ofType(integer).join()"), "join\\(\\) needs texts"),
+        (one_column("extension(name.family)"), "URL as a literal"),
+        (one_column("name.family.lowBoundary()"), "boundary needs a decimal"),
+        (one_column("link.other.getReferenceKey(Banana)"), "type that is no resource"),
+        (one_column("name.getResourceKey()"), "resource only"),
+        (one_column("99999999999999999999"), "no value of its type"),
+        (one_column("contained.where(id = 'a').ofType(Organization).name"), "right after its element"),
+        (one_column("extension." * 20 + "url", collection=True), "nested too deep"),
+        (one_column("+".join(["id"] * 3000)), "nested too deep"),
+        (nested("forEach", 20), "nested too deep"),
+        (nested("forEach", 300), "nested too deep"),
+        (repeated("$this"), "never end"),
+        (repeated("$this.where(id = 'a')"), "never end"),
+        (repeated("name.given"), "elements without parts"),
+        (repeated("extension", "contact"), "different types"),
+        (repeated("deceased"), "repeat needs ofType"),
         (
-            {
-                "resource": "QuestionnaireResponse",
-                "select": [
-                    {
-                        "forEach": "item",
-                        "select": [{"repeat": ["item"], "column": [{"name": "a", "path": "linkId"}]}],
-                    }
-                ],
-            },
-            "cannot be run yet",
+            {**one_column("%c = 1"), "constant": [{"name": "c", "valueInteger": 1.5}]},
+            "no value of its type",
         ),
     ],
 )
@@ -112,6 +137,32 @@ def test_an_error_names_view_and_column() -> None:
     with pytest.raises(SettingsError) as caught:
         compile_view({**one_column("name.upper()"), "name": "my_view"})
     assert caught.value.fields == {"function": "upper", "view": "my_view", "column": "v"}
+
+
+@pytest.mark.parametrize(
+    ("definition", "fields"),
+    [
+        (one_column("name. "), {"position": 6, "view": "view", "column": "v"}),
+        ({**one_column("id"), "where": [{"path": "id =="}]}, {"position": 5, "view": "view"}),
+        (
+            {
+                "resource": "Patient",
+                "select": [{"forEach": "name[", "column": [{"name": "a", "path": "id"}]}],
+            },
+            {"position": 6, "view": "view"},
+        ),
+        (
+            {"resource": "Patient", "select": [{"column": [{"name": "a"}]}]},
+            {"place": "select[0].column[0]"},
+        ),
+        ({"resource": "Patient", "select": [{"colum": []}]}, {"place": "select[0]"}),
+        (one_column("name.banana()"), {"function": "banana", "view": "view", "column": "v"}),
+    ],
+)
+def test_an_error_tells_the_place(definition: Any, fields: dict[str, object]) -> None:
+    with pytest.raises(SettingsError) as caught:
+        compile_view(definition)
+    assert caught.value.fields == fields
 
 
 def test_an_unknown_element_gives_nothing_and_a_warning() -> None:
@@ -147,59 +198,10 @@ def test_any_path_of_known_words_runs_or_is_refused(parts: list[str]) -> None:
         assert "one value where the data hold several" in str(error)
 
 
-def test_two_values_where_one_is_asked_for() -> None:
-    with pytest.raises(DataError, match="several") as caught:
-        values("name.family", patient(name=[{"family": "Secret"}, {"family": "Other"}]))
-    assert "Secret" not in str(caught.value)
-    assert caught.value.__context__ is None
-
-
-@pytest.mark.parametrize(
-    ("reference", "key", "typed"),
-    [
-        ("Patient/a", "a", "a"),
-        ("Patient/a/_history/2", "a", "a"),
-        ("http://host/fhir/Patient/a", "a", "a"),
-        ("Group/a", "a", None),
-        ("NotPatient/a", "a", None),
-        ("#contained", None, None),
-        ("urn:uuid:53fefa32-fcbb-4ff8-8a92-55ee120877b7", None, None),
-    ],
-)
-def test_reference_keys(reference: str, key: str | None, typed: str | None) -> None:
-    condition = {"resourceType": "Condition", "id": "c", "subject": {"reference": reference}}
-    assert values("subject.getReferenceKey()", condition) == [key]
-    assert values("subject.getReferenceKey(Patient)", condition) == [typed]
-
-
 def test_any_choice_exists() -> None:
     resources = [patient(), patient(deceasedBoolean=False), patient(deceasedDateTime="2020")]
     assert values("deceased.exists()", *resources) == [False, True, True]
     assert values("deceased.empty()", *resources) == [True, False, False]
-
-
-@pytest.mark.parametrize("wrong", [{"name": {"family": "x"}}, {"name": "x"}, {"name": 5}, {"name": None}])
-def test_a_wrong_shape_is_nothing(wrong: dict[str, Any]) -> None:
-    assert values("name.family.first()", patient(**wrong)) == [None]
-
-
-def test_deep_nesting_loses_no_row() -> None:
-    item: dict[str, Any] = {"linkId": "50"}
-    for level in range(49, 0, -1):
-        item = {"linkId": str(level), "item": [item, {"linkId": f"{level}b"}]}
-    response = {"resourceType": "QuestionnaireResponse", "id": "q", "item": [item]}
-    definition = {
-        "resource": "QuestionnaireResponse",
-        "select": [
-            {
-                "repeat": ["item"],
-                "column": [{"name": "n", "path": "%rowIndex"}, {"name": "v", "path": "linkId"}],
-            }
-        ],
-    }
-    rows = RUN(definition, [json.dumps(response).encode()])[1]
-    assert [row[0] for row in rows] == list(range(99))
-    assert [row[1] for row in rows][:51] == [*(str(n) for n in range(1, 51)), "49b"]
 
 
 def test_the_order_of_two_iterations_is_that_of_the_document() -> None:
@@ -215,34 +217,44 @@ def test_the_order_of_two_iterations_is_that_of_the_document() -> None:
     assert rows == [("x", "1"), ("x", "2"), ("y", "1"), ("y", "2")]
 
 
-@pytest.mark.parametrize(
-    ("path", "value", "expected"),
-    [
-        ("lowBoundary()", 1.25, 1.245),
-        ("highBoundary()", 3, 3.5),
-    ],
-)
-def test_decimal_boundaries_follow_the_digits(path: str, value: float, expected: float) -> None:
-    observation = {"resourceType": "Observation", "id": "o", "valueQuantity": {"value": value}}
-    assert values(f"value.ofType(Quantity).value.{path}", observation) == [expected]
-
-
 def test_quotes_and_names_in_a_view_stay_text() -> None:
     definition = one_column("name.where(family = 'O\\'Neil; DROP TABLE x').given.first()")
     resource = patient(name=[{"family": "O'Neil; DROP TABLE x", "given": ["g"]}])
     assert RUN(definition, [json.dumps(resource).encode()])[1] == [("g",)]
 
 
-def test_the_silver_views_ask_for_known_elements_only() -> None:
-    names = {name for table in SILVER_TABLES.values() for name in table.views.values()}
-    for name in names:
-        assert view(name).warnings == ()
+@pytest.mark.parametrize("name", NAMES)
+def test_the_silver_views_ask_for_known_elements_only(name: str) -> None:
+    assert compile_view(definition(name)).warnings == ()
 
 
 def test_only_what_a_view_asks_for_is_parsed() -> None:
-    sql = compile_view(one_column("name.family.first()")).sql("resources")
-    assert "birthDate" not in sql
-    assert '{"name": [{"family": "VARCHAR"}], "resourceType": "VARCHAR"}' in sql
+    compiled = compile_view(one_column("name.where(use = 'a').family.first()"))
+    assert read_schema(compiled.plan.shape) == {"name": [{"family": "text", "use": "text"}]}
+    assert "birthDate" not in compiled.sql("resources")
+
+
+def test_the_read_schema_names_companions_digits_and_whole_items() -> None:
+    paths = ["birthDate.extension('u').exists()", "name.given.first().id", "contained.ofType(Basic).exists()"]
+    columns = [{"name": f"c{n}", "path": path} for n, path in enumerate(paths)]
+    repeat = {
+        "repeat": ["extension"],
+        "column": [{"name": "low", "path": "value.ofType(decimal).lowBoundary()"}],
+    }
+    compiled = compile_view({"resource": "Patient", "select": [{"column": columns}, repeat]})
+    assert read_schema(compiled.plan.shape) == {
+        "_birthDate": {"extension": [{"url": "text"}]},
+        "contained": ["object"],
+        "extension": [{"*": "any"}],
+        "name": [{"_given": [{"id": "text"}], "given": ["text"]}],
+    }
+    assert compiled.plan.digits == ("valueDecimal",)
+
+
+@pytest.mark.parametrize("dialect", [DuckDb(), Spark()], ids=["duckdb", "spark"])
+def test_the_same_view_gives_the_same_text(dialect: Any) -> None:
+    texts = {compile_view(definition("observation"), dialect).sql("resources") for _ in range(2)}
+    assert len(texts) == 1
 
 
 def test_the_type_table_closes_over_itself() -> None:
@@ -253,12 +265,11 @@ def test_the_type_table_closes_over_itself() -> None:
     assert element_of("Patient", "banana") is None
 
 
-def test_a_view_file_in_the_package_is_a_standard_resource() -> None:
-    folder = Path(compile_view.__code__.co_filename).parents[1] / "definitions"
-    for file in sorted(folder.glob("*.json")):
-        document = json.loads(file.read_text())
-        assert document["resourceType"] == "ViewDefinition"
-        assert document["name"] == file.stem
+@pytest.mark.parametrize("name", NAMES)
+def test_a_view_file_in_the_package_is_a_standard_resource(name: str) -> None:
+    document = json.loads(definition(name))
+    assert document["resourceType"] == "ViewDefinition"
+    assert document["name"] == name
 
 
 def test_every_error_of_a_view_is_ours() -> None:

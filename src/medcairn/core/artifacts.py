@@ -180,9 +180,7 @@ def draft_artifact(
     draft = Draft(staging)
     with storage_errors():
         yield draft
-    draft.manifest = seal_folder(
-        staging, kind=kind, zone=zone, facts=draft.facts, content=draft.content
-    )
+    draft.manifest = seal_folder(staging, kind=kind, zone=zone, facts=draft.facts, content=draft.content)
     replace_folder(staging, final)
 
 

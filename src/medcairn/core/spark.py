@@ -7,15 +7,20 @@ Needs the ``spark`` extra and Java 17 or later.
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
+import sys
 import warnings
 from typing import TYPE_CHECKING
 
+from medcairn.core.delta import delta_files, read_delta
 from medcairn.core.errors import ExternalError, UsageError
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pathlib import Path
+
+    from pyspark.sql import DataFrame, SparkSession
 
 _LOCAL_SETTINGS = {
     "spark.ui.enabled": "false",
@@ -25,8 +30,12 @@ _LOCAL_SETTINGS = {
     "spark.sql.shuffle.partitions": "4",
     "spark.sql.execution.arrow.pyspark.enabled": "true",
     "spark.ui.showConsoleProgress": "false",
-    "spark.log.level": "ERROR",
+    # Spark's own error log quotes plans and values; what went wrong comes as an error of ours.
+    "spark.log.level": "OFF",
+    "spark.python.sql.dataFrameDebugging.enabled": "false",
 }
+_TALKATIVE = ("SQLQueryContextLogger", "DataFrameQueryContextLogger")
+"""PySpark's loggers that write error texts, which quote values, to standard error."""
 
 
 def spark_session(*, cores: int = 2, memory: str = "2g") -> SparkSession:
@@ -37,12 +46,39 @@ def spark_session(*, cores: int = 2, memory: str = "2g") -> SparkSession:
     Raises :class:`UsageError` when PySpark or Java is missing or the session is not in UTC,
     :class:`ExternalError` when no session comes up.
     """
+    # PySpark warns of pandas 3 at every turn; nothing here goes through pandas.
+    warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
+    for name in _TALKATIVE:
+        logging.getLogger(name).disabled = True
     session = _active() or _local(cores, memory)
     if session.conf.get("spark.sql.session.timeZone") not in ("UTC", "Etc/UTC", "Z", "+00:00"):
         raise UsageError(
             "The Spark session's time zone is not UTC", hint="Set spark.sql.session.timeZone to UTC"
         )
     return session
+
+
+def read_table(session: SparkSession, table_dir: Path) -> DataFrame:
+    """The newest version of a Delta table.
+
+    Delta's own reader is used where the session has its jars (:func:`has_delta`); else the Parquet files of
+    the active list, after the table's protocol was checked.
+
+    Raises what :func:`~medcairn.core.delta.delta_files` raises.
+    """
+    files = delta_files(table_dir)
+    if has_delta(session):
+        return session.read.format("delta").load(str(table_dir))
+    if not files:
+        from pyspark.sql.pandas.types import from_arrow_schema
+
+        return session.createDataFrame([], from_arrow_schema(read_delta(table_dir).schema))
+    return session.read.parquet(*(str(file) for file in files))
+
+
+def has_delta(session: SparkSession) -> bool:
+    """Whether the session reads Delta tables by itself."""
+    return "delta" in str(session.conf.get("spark.sql.catalog.spark_catalog", "")).lower()
 
 
 def _active() -> SparkSession | None:
@@ -63,20 +99,18 @@ def _local(cores: int, memory: str) -> SparkSession:
     if "JAVA_HOME" not in os.environ and shutil.which("java") is None:
         raise UsageError("Spark needs Java", hint="Install a JDK 17: apt install openjdk-17-jre-headless")
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # executors need this package too
     builder = SparkSession.builder.master(f"local[{cores}]").appName("medcairn")
     for name, value in {**_LOCAL_SETTINGS, "spark.driver.memory": memory}.items():
         builder = builder.config(name, value)
     session: SparkSession | None = None
-    with warnings.catch_warnings():
-        # PySpark warns of pandas 3; nothing here goes through pandas.
-        warnings.simplefilter("ignore", FutureWarning)
-        try:
-            session = builder.getOrCreate()
-        except Exception as failure:  # noqa: BLE001 -- py4j raises what it likes
-            del failure
+    try:
+        session = builder.getOrCreate()
+    except Exception as failure:  # noqa: BLE001 -- py4j raises what it likes
+        del failure
     if session is None:
         raise ExternalError("Spark did not start", hint="Run `medcairn doctor`; it checks Java and PySpark")
     return session
 
 
-__all__ = ["spark_session"]
+__all__ = ["has_delta", "read_table", "spark_session"]

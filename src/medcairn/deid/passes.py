@@ -12,15 +12,15 @@ from typing import BinaryIO
 
 from medcairn.core.files import storage_errors
 from medcairn.core.progress import Progress
+from medcairn.core.workers import Work, WorkerPool
 from medcairn.deid.axis import Axis, Span
 from medcairn.deid.crosswalk import PseudonymPlan
 from medcairn.deid.dangling import holes, pointing_at
 from medcairn.deid.engine import Axes, ChunkResult, Engine
 from medcairn.deid.policy import Policy
-from medcairn.deid.source import Source, SourceFile, chunks_of, read_blocks
+from medcairn.deid.source import Chunk, Source, SourceFile, chunks_of, read_blocks
 from medcairn.deid.tally import Reason, Tally
 from medcairn.deid.timeline import Timeline
-from medcairn.deid.workers import Work, Workers
 
 QUARANTINE = "quarantine.ndjson"
 
@@ -32,7 +32,7 @@ class Run:
     source: Source
     out_dir: Path
     policy: Policy
-    workers: Workers
+    workers: WorkerPool
     progress: Progress
 
     def learn(self, as_of: date) -> dict[str, Span]:
@@ -112,7 +112,7 @@ class Run:
         return tallies, frozenset(kept_back)
 
 
-def _timeline(policy: Policy, as_of: date) -> Work[dict[str, Span]]:
+def _timeline(policy: Policy, as_of: date) -> Work[Chunk, dict[str, Span]]:
     timeline = Timeline(policy, as_of)
     return lambda chunk: timeline.spans(chain.from_iterable(read_blocks(chunk)), chunk.file.resource_type)
 
@@ -123,7 +123,7 @@ def _engine(
     axes: Axes,
     followed_until: date,
     gone: frozenset[str] = frozenset(),
-) -> Work[ChunkResult]:
+) -> Work[Chunk, ChunkResult]:
     engine = Engine(policy, pseudonyms.open(), axes, followed_until, gone)
     return lambda chunk: engine.chunk(read_blocks(chunk), chunk.file.resource_type)
 

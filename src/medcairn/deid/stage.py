@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from medcairn.core.errors import UsageError
 from medcairn.core.labels import Label
 from medcairn.core.progress import NoProgress, Progress
+from medcairn.core.workers import Workers
 from medcairn.deid.axis import Axis, axis_of, followed_until
 from medcairn.deid.crosswalk import HmacPlan, PseudonymPlan
 from medcairn.deid.passes import QUARANTINE, Run
@@ -16,7 +17,11 @@ from medcairn.deid.policy import Policy, safe_harbor
 from medcairn.deid.report import DeidReport
 from medcairn.deid.source import Source, find_source
 from medcairn.deid.tally import Reason, Tally
-from medcairn.deid.workers import Workers
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from medcairn.core.spark_workers import SparkWorkers
 
 MODES = ("safe-harbor",)
 MODES_TO_COME = ("limited-shifted",)
@@ -33,13 +38,15 @@ def deidentify(
     processes: int = 1,
     progress: Progress | None = None,
     policy: Policy | None = None,
+    spark: SparkSession | None = None,
 ) -> DeidReport:
     """De-identify the NDJSON files of ``source_dir`` into files of the same names in ``out_dir``.
 
     Two passes: the first learns each subject's first day, the second writes. Files that hold references to
     resources in quarantine are written again without them. The order of lines is kept; a line that may not
     leave is named in ``quarantine.ndjson`` (file, line from 1, reason). The same source, key, policy and
-    ``as_of`` give the same bytes with any number of ``processes``. The source is only read.
+    ``as_of`` give the same bytes with any number of ``processes``, and on ``spark``'s executors in place of
+    processes. The source is only read.
 
     Pseudonyms are HMACs under ``key``, or come of a plan of one's own; one of the two is given.
 
@@ -56,11 +63,19 @@ def deidentify(
     source = find_source(source_dir)
     if out_dir.resolve() == source_dir.resolve():
         raise UsageError("The output folder is the source folder", folder=out_dir)
-    with Workers(min(processes, sum(1 for _ in source.chunks()))) as workers:
+    with _workers(source, processes, spark) as workers:
         run = Run(source, out_dir, policy, workers, progress or NoProgress())
         axes = {subject: axis_of(span, as_of) for subject, span in run.learn(as_of).items()}
         tally = run.write(plan, axes, followed_until(as_of))
     return _report(source, policy, plan, as_of, axes, tally)
+
+
+def _workers(source: Source, processes: int, spark: SparkSession | None) -> Workers | SparkWorkers:
+    if spark is not None:
+        from medcairn.core.spark_workers import SparkWorkers
+
+        return SparkWorkers(spark)
+    return Workers(min(processes, sum(1 for _ in source.chunks())))
 
 
 def _check_mode(mode: str) -> None:

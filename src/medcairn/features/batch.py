@@ -1,121 +1,83 @@
-"""Cohort and features of a whole silver folder, a thousand subjects at a time, so that memory is bounded."""
+"""Features of a whole silver folder, a stretch of subjects at a time, so that memory is bounded."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from medcairn.core.concepts import CONCEPTS, Kind
-from medcairn.core.errors import DataError
-from medcairn.core.labels import Label
 from medcairn.core.progress import Progress
-from medcairn.features.cohort import Cohort, Flow, find_cohort
 from medcairn.features.compute import INDEX_SCHEMA, features_at
-from medcairn.features.feature_set import FeatureSet, Source
-from medcairn.features.silver_columns import NO_TIME
-from medcairn.features.silver_folder import SilverFolder
-from medcairn.features.task import EverBefore, MeasuredAtLeast, OnsetOutcome, Task
+from medcairn.features.feature_set import FeatureSet
+from medcairn.features.row_groups import places_before
+from medcairn.features.silver_folder import SilverFolder, Stretch
+from medcairn.features.streams import columns_of, tables_of
 
 SUBJECTS_AT_ONCE = 1_000
+"""Subjects of a cohort that are looked at together."""
 
-_TABLE_OF_KIND = {
-    Kind.CONDITION: "condition",
-    Kind.MEDICATION: "medication",
-    Kind.MEASUREMENT: "observation",
-    Kind.PROCEDURE: "procedure",
-}
-_TABLES_OF_SOURCE: Mapping[Source, tuple[str, ...]] = {
-    Source.DEMOGRAPHICS: ("patient",),
-    Source.MEASUREMENT: ("observation",),
-    Source.CONDITION: ("condition",),
-    Source.MEDICATION: ("medication",),
-    Source.PROCEDURE: ("procedure",),
-    Source.ENCOUNTER: ("encounter",),
-    Source.INDEX_STAY: ("encounter", "condition", "medication", "procedure"),
-}
+INDEX_ROWS_AT_ONCE = 8_192
+"""Index rows whose features are in one table."""
 
-
-def find_cohort_in(silver: SilverFolder, task: Task, progress: Progress) -> Cohort:
-    """The cohort of ``task`` over all subjects of a silver folder.
-
-    Raises :class:`DataError` when there is no subject, or none meets the task.
-    """
-    subjects = silver.subject_ids()
-    if len(subjects) == 0:
-        raise DataError("The silver tables hold no subject", hint="Look at what the lakehouse step loaded")
-    latest = silver.latest_available()
-    dataset_end = NO_TIME if latest is None else latest
-    progress.begin("Finding index dates", total=len(subjects), unit="subjects")
-    tables: list[pa.Table] = []
-    flow: Flow | None = None
-    for first, last, count in _ranges(subjects):
-        found = find_cohort(_tables_for_task(silver, task, first, last), task, dataset_end=dataset_end)
-        tables.append(found.table)
-        flow = found.flow if flow is None else flow + found.flow
-        progress.advance(count)
-    assert flow is not None
-    cohort = Cohort(pa.concat_tables(tables).combine_chunks(), flow)
-    if cohort.table.num_rows == 0:
-        raise _nobody(flow)
-    return cohort
+_THREADS = 2
+Result = TypeVar("Result")
 
 
 def features_in(
     silver: SilverFolder, index: pa.Table, feature_set: FeatureSet, progress: Progress
 ) -> Iterator[pa.Table]:
-    """The features of ``index``, in tables of some subjects each, sorted by subject and time."""
-    needed = {"patient"}
-    for feature in feature_set.features:
-        needed.update(_TABLES_OF_SOURCE[feature.source])
+    """The features of ``index``, in tables of some subjects each, sorted by subject and time.
+
+    Each row group of silver is read once; while the features of one stretch are computed the next is read.
+    """
+    from medcairn.features.plan import streams_of
+
+    streams = streams_of(feature_set)
     index = index.select(INDEX_SCHEMA.names).sort_by([(name, "ascending") for name in INDEX_SCHEMA.names])
-    subjects = pc.unique(index.column("subject_id"))
+    columns = {name: columns_of(name, streams) for name in tables_of(streams)}
     progress.begin("Computing features", total=index.num_rows, unit="rows")
-    for first, last, _ in _ranges(subjects):
-        inside = pc.and_(
-            pc.greater_equal(index.column("subject_id"), first),
-            pc.less_equal(index.column("subject_id"), last),
-        )
-        rows = index.filter(inside)
-        tables = {name: silver.read(name, first, last) for name in sorted(needed)}
-        yield features_at(tables, rows, feature_set)
-        progress.advance(rows.num_rows)
+    stretches = silver.stretches(columns, subjects=pc.unique(index.column("subject_id")))
+    work = (partial(_computed, tables, rows, feature_set) for tables, rows in _with_index(stretches, index))
+    for tables in _in_order(work):
+        for table in tables:
+            yield table
+            progress.advance(table.num_rows)
 
 
-def _ranges(subjects: pa.Array) -> Iterator[tuple[str, str, int]]:
-    """First, last and number of each stretch of sorted subject ids."""
-    for start in range(0, len(subjects), SUBJECTS_AT_ONCE):
-        stretch = subjects.slice(start, SUBJECTS_AT_ONCE)
-        yield stretch[0].as_py(), stretch[-1].as_py(), len(stretch)
+def _with_index(
+    stretches: Iterable[Stretch], index: pa.Table
+) -> Iterator[tuple[Mapping[str, pa.Table], pa.Table]]:
+    """Each stretch's tables with the index rows of its subjects."""
+    subjects = index.column("subject_id").combine_chunks()
+    done = 0
+    for stretch in stretches:
+        end = len(subjects) if stretch.last is None else places_before(subjects, stretch.last, right=True)
+        if end > done:
+            yield stretch.tables, index.slice(done, end - done)
+        done = end
 
 
-def _tables_for_task(silver: SilverFolder, task: Task, first: str, last: str) -> dict[str, pa.Table]:
-    concepts: set[str] = set()
-    if isinstance(task.outcome, OnsetOutcome):
-        concepts.update(task.outcome.concepts)
-    for rule in task.exclusions:
-        if isinstance(rule, EverBefore):
-            concepts.update(rule.concepts)
-        elif isinstance(rule, MeasuredAtLeast):
-            concepts.add(rule.concept)
-    tables = {name: silver.read(name, first, last) for name in ("patient", "encounter")}
-    for kind, table in _TABLE_OF_KIND.items():
-        of_kind = sorted(name for name in concepts if CONCEPTS[name].kind is kind)
-        if of_kind:
-            tables[table] = silver.read(table, first, last, concepts=of_kind)
-    return tables
+def _computed(tables: Mapping[str, pa.Table], rows: pa.Table, feature_set: FeatureSet) -> list[pa.Table]:
+    slices = (rows.slice(low, INDEX_ROWS_AT_ONCE) for low in range(0, rows.num_rows, INDEX_ROWS_AT_ONCE))
+    return [features_at(tables, some, feature_set) for some in slices]
 
 
-def _nobody(flow: Flow) -> DataError:
-    emptied = next((step.name for step in flow.steps if step.rows == 0), flow.steps[-1].name)
-    return DataError(
-        "No subject meets the task",
-        hint="The step named here left none; look at the task's criteria, or load more data",
-        step=Label(emptied),
-        subjects=flow.subjects_read,
-        index_events=flow.steps[0].rows,
-    )
+def _in_order(work: Iterable[Callable[[], Result]]) -> Iterator[Result]:
+    """The results of ``work``, in its order, with a stretch being computed on each of two threads while the
+    next is read. The kernels run without the interpreter's lock."""
+    with ThreadPoolExecutor(_THREADS) as pool:
+        under_way: deque[Future[Result]] = deque()
+        for job in work:
+            under_way.append(pool.submit(job))
+            if len(under_way) > _THREADS:
+                yield under_way.popleft().result()
+        while under_way:
+            yield under_way.popleft().result()
 
 
-__all__ = ["SUBJECTS_AT_ONCE", "features_in", "find_cohort_in"]
+__all__ = ["INDEX_ROWS_AT_ONCE", "SUBJECTS_AT_ONCE", "features_in"]

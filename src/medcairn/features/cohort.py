@@ -13,27 +13,26 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from medcairn.core.canonical import JSON
-from medcairn.core.concepts import CONCEPTS
-from medcairn.features.episodes import Episodes, read_episodes
-from medcairn.features.events import OUTPATIENT, SCALE, Stream, read_events, valid_rows
-from medcairn.features.feature_set import Source
+from medcairn.features.candidates import candidates, in_stay
+from medcairn.features.eligibility import kept
+from medcairn.features.flow import Flow, Step
+from medcairn.features.instants import first_of
+from medcairn.features.outcomes import Outcomes, outcomes_of
+from medcairn.features.record import Record, Rows
 from medcairn.features.silver_columns import NO_TIME, Flags, Ints
-from medcairn.features.subjects import Subjects, age_bands, read_subjects
-from medcairn.features.task import (
-    AdmissionOutcome,
-    AgeBelow,
-    DeathPolicy,
-    DischargeIndex,
-    EverBefore,
-    Exclusion,
-    MeasuredAtLeast,
-    Task,
-    Which,
-)
+from medcairn.features.subjects import Subjects, age_bands
+from medcairn.features.task_definition import DeathPolicy, Task
+from medcairn.features.task_index import AdmissionIndex, DischargeIndex, Which
+from medcairn.features.task_outcome import FallOutcome
+from medcairn.features.task_rules import reason_removed, step_name
 
 _DAY = 86_400_000_000
-_NEVER = np.iinfo(np.int64).max
+_NOT_TAKEN = {
+    Which.EVERY: "",
+    Which.FIRST: "Not the subject's first",
+    Which.LAST: "Not the subject's last",
+    Which.RANDOM: "Not drawn: one a subject",
+}
 
 COHORT_SCHEMA = pa.schema(
     [
@@ -50,78 +49,11 @@ COHORT_SCHEMA = pa.schema(
 
 
 @dataclass(frozen=True)
-class Step:
-    """One step of the flow: how many rows and subjects it left."""
-
-    name: str
-    rows: int
-    subjects: int
-
-
-@dataclass(frozen=True)
-class Flow:
-    """How index events became the cohort, step by step. Flows of different subjects add up."""
-
-    steps: tuple[Step, ...]
-    subjects_read: int
-    with_follow_up_end: int
-    transfers_joined: int
-
-    def __add__(self, other: Flow) -> Flow:
-        steps = tuple(
-            Step(mine.name, mine.rows + its.rows, mine.subjects + its.subjects)
-            for mine, its in zip(self.steps, other.steps, strict=True)
-        )
-        return Flow(
-            steps,
-            self.subjects_read + other.subjects_read,
-            self.with_follow_up_end + other.with_follow_up_end,
-            self.transfers_joined + other.transfers_joined,
-        )
-
-    def as_json(self) -> dict[str, JSON]:
-        """Counts only."""
-        steps: list[JSON] = []
-        before = self.steps[0]
-        for step in self.steps:
-            steps.append(
-                {
-                    "step": step.name,
-                    "rows": step.rows,
-                    "subjects": step.subjects,
-                    "rows_removed": before.rows - step.rows,
-                }
-            )
-            before = step
-        return {
-            "subjects_read": self.subjects_read,
-            "transfers_joined": self.transfers_joined,
-            "follow_up": {
-                "patient.follow_up_end": self.with_follow_up_end,
-                "dataset_maximum": self.subjects_read - self.with_follow_up_end,
-            },
-            "steps": steps,
-        }
-
-
-@dataclass(frozen=True)
 class Cohort:
     """Rows of :data:`COHORT_SCHEMA` sorted by subject and time, and how they came about."""
 
     table: pa.Table
     flow: Flow
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """Candidate index rows, sorted by subject (a position) and time."""
-
-    subject: Ints
-    time: Ints
-    expired: Flags
-
-    def where(self, mask: Flags) -> _Rows:
-        return _Rows(self.subject[mask], self.time[mask], self.expired[mask])
 
 
 def find_cohort(tables: Mapping[str, pa.Table], task: Task, *, dataset_end: int) -> Cohort:
@@ -131,108 +63,78 @@ def find_cohort(tables: Mapping[str, pa.Table], task: Task, *, dataset_end: int)
 
     Raises :class:`~medcairn.core.errors.DataError` for a silver table that cannot be used.
     """
-    return _Search(tables, task, dataset_end).cohort()
+    return _Search(Record(tables, task), task, dataset_end).cohort()
 
 
 @dataclass
 class _Search:
     """One call of :func:`find_cohort`."""
 
-    tables: Mapping[str, pa.Table]
+    record: Record
     task: Task
     dataset_end: int
     steps: list[Step] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        index, outcome = self.task.index, self.task.outcome
-        self.subjects: Subjects = read_subjects(self.tables)
-        self.episodes: Episodes = read_episodes(
-            self.tables,
-            self.subjects.ids,
-            transfer_hours=index.transfer_hours if isinstance(index, DischargeIndex) else 0,
-            planned_types=outcome.planned_types if isinstance(outcome, AdmissionOutcome) else (),
-        )
-
     def cohort(self) -> Cohort:
         rows = self._eligible(self._candidates())
-        outcome, counts = self._outcomes(rows)
-        rows, outcome, counts = self._observed(rows, outcome, counts)
-        label = counts & (outcome <= rows.time + self._horizon_end())
+        rows, outcomes = self._observed(rows, outcomes_of(self.record, rows))
+        label = outcomes.counts & (outcomes.time <= rows.time + self._horizon_end())
         rows, label = self._after_death_policy(rows, label)
+        subjects = self.record.subjects
         flow = Flow(
             tuple(self.steps),
-            len(self.subjects),
-            int(np.count_nonzero(self.subjects.follow_up_end != NO_TIME)),
-            int(self.episodes.stays.sum()) - len(self.episodes.start),
+            len(subjects),
+            int(np.count_nonzero(subjects.follow_up_end != NO_TIME)),
+            self._transfers_joined(),
         )
-        return Cohort(self._table(rows, label), flow)
+        return Cohort(cohort_table(subjects, rows.subject, rows.time, label), flow)
 
-    def _candidates(self) -> _Rows:
-        if isinstance(self.task.index, DischargeIndex):
-            ended = self.episodes.end != NO_TIME
-            rows = _Rows(self.episodes.subject, self.episodes.end, self.episodes.expired).where(ended)
-        else:
-            visits = valid_rows(self.tables, "encounter")
-            owner, start = visits.position_in("subject_id", self.subjects.ids), visits.times("start_time")
-            good = (owner >= 0) & visits.one_of("class_code", OUTPATIENT) & (start != NO_TIME)
-            rows = _Rows(owner[good], start[good], np.zeros(int(good.sum()), np.bool_))
-        order = np.lexsort((rows.expired, rows.time, rows.subject))
-        rows = _Rows(rows.subject[order], rows.time[order], rows.expired[order])
-        new = np.ones(len(order), np.bool_)
-        new[1:] = (rows.subject[1:] != rows.subject[:-1]) | (rows.time[1:] != rows.time[:-1])
-        return self._step("index_events", rows.where(new))
-
-    def _eligible(self, rows: _Rows) -> _Rows:
-        deceased = self.subjects.deceased[rows.subject]
-        alive = (deceased == NO_TIME) | (deceased > rows.time)
-        rows = self._step("alive_at_index", rows.where(alive))
-        for rule in self.task.exclusions:
-            rows = self._step(_step_name(rule), rows.where(~self._excluded(rule, rows)))
-        if self.task.washout_days:
-            begun = _first(self.subjects, *self._record_starts())[rows.subject]
-            rows = self._step(
-                "washout_observed", rows.where(begun <= rows.time - self.task.washout_days * _DAY)
-            )
+    def _candidates(self) -> Rows:
+        rows = self._step("index_events", candidates(self.record))
+        index = self.task.index
+        if isinstance(index, AdmissionIndex):
+            hours = index.hours_after
+            reason = f"The stay was over within {hours} hours"
+            rows = self._step(f"in_hospital_after_{hours}h", rows.where(in_stay(self.record, rows)), reason)
         return rows
 
-    def _excluded(self, rule: Exclusion, rows: _Rows) -> Flags:
-        if isinstance(rule, AgeBelow):
-            age = self.subjects.age(rows.subject, rows.time)
-            return np.asarray(~(age >= rule.years))  # an unknown age cannot be shown to be enough
-        if isinstance(rule, EverBefore):
-            return np.asarray(self._first_of(rule.concepts, known=True)[rows.subject] <= rows.time)
-        if isinstance(rule, MeasuredAtLeast):
-            limit = round(rule.value * SCALE)
-            return np.asarray(
-                self._first_of((rule.concept,), known=True, at_least=limit)[rows.subject] <= rows.time
-            )
-        return rows.expired
+    def _eligible(self, rows: Rows) -> Rows:
+        deceased = self.record.subjects.deceased[rows.subject]
+        alive = (deceased == NO_TIME) | (deceased > rows.time)
+        rows = self._step("alive_at_index", rows.where(alive), "Dead at the index date")
+        for include, rules in ((True, self.task.inclusions), (False, self.task.exclusions)):
+            for rule in rules:
+                mask = kept(rule, self.record, rows, include=include)
+                reason = reason_removed(rule, include=include)
+                rows = self._step(step_name(rule, include=include), rows.where(mask), reason)
+        if self.task.washout_days:
+            visits = self.record.encounters(())
+            begun = first_of(len(self.record.subjects), visits.subject, visits.start)[rows.subject]
+            early = begun <= rows.time - self.task.washout_days * _DAY
+            reason = f"The record began less than {self.task.washout_days} days before"
+            rows = self._step("washout_observed", rows.where(early), reason)
+        return rows
 
-    def _outcomes(self, rows: _Rows) -> tuple[Ints, Flags]:
-        """When the outcome comes to each row (:data:`_NEVER` for not), and whether it counts as one."""
-        if isinstance(self.task.outcome, AdmissionOutcome):
-            place = self.episodes.next_after(rows.subject, rows.time)
-            if len(self.episodes.start) == 0:
-                return np.full(len(place), _NEVER, np.int64), np.zeros(len(place), np.bool_)
-            start = np.where(place < 0, _NEVER, self.episodes.start[place])
-            return start, (place >= 0) & ~self.episodes.planned[place]
-        onset = self._first_of(self.task.outcome.concepts, known=False)[rows.subject]
-        return onset, onset != _NEVER
-
-    def _observed(self, rows: _Rows, outcome: Ints, counts: Flags) -> tuple[_Rows, Ints, Flags]:
+    def _observed(self, rows: Rows, outcomes: Outcomes) -> tuple[Rows, Outcomes]:
         """Rows at risk when the horizon opens, and watched until it closes, whatever came of them."""
 
-        def keep(name: str, mask: Flags) -> None:
-            nonlocal rows, outcome, counts
-            rows, outcome, counts = self._step(name, rows.where(mask)), outcome[mask], counts[mask]
+        def keep(name: str, mask: Flags, reason: str) -> None:
+            nonlocal rows, outcomes
+            rows = self._step(name, rows.where(mask), reason)
+            outcomes = Outcomes(outcomes.time[mask], outcomes.counts[mask], outcomes.defined[mask])
 
-        keep("no_outcome_before_horizon", outcome > rows.time + self.task.gap_days * _DAY)
-        end = self.subjects.watched_until(self.dataset_end)[rows.subject]
-        keep("horizon_observed", rows.time + self._horizon_end() <= end)
-        keep(f"which_{self.task.index.which.value}", self._chosen(rows))
-        return rows, outcome, counts
+        if any(isinstance(outcome, FallOutcome) for outcome in self.task.outcomes):
+            keep("baseline_known", outcomes.defined, "No baseline value was known")
+        opens = rows.time + self.task.gap_days * _DAY
+        keep("no_outcome_before_horizon", outcomes.time > opens, "The outcome came before the horizon opened")
+        end = self.record.subjects.watched_until(self.dataset_end)[rows.subject]
+        closes = rows.time + self._horizon_end()
+        keep("horizon_observed", closes <= end, "Follow-up ended before the horizon closed")
+        which = self.task.index.which
+        keep(f"which_{which.value}", self._chosen(rows), _NOT_TAKEN[which])
+        return rows, outcomes
 
-    def _chosen(self, rows: _Rows) -> Flags:
+    def _chosen(self, rows: Rows) -> Flags:
         """Which rows stay when a subject may have one only."""
         which = self.task.index.which
         rank = rows.time
@@ -250,66 +152,46 @@ class _Search:
         return chosen
 
     def _draw(self, subject: int, time: int) -> int:
-        """A number that depends on task, subject and time only, and looks random."""
-        text = f"{self.task.name}|{self.subjects.ids[subject].as_py()}|{time}"
+        """A number that depends on task, seed, subject and time only, and looks random."""
+        text = (
+            f"{self.task.name}|{self.task.index.seed or 0}|{self.record.subjects.ids[subject].as_py()}|{time}"
+        )
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big")
 
-    def _after_death_policy(self, rows: _Rows, label: Flags) -> tuple[_Rows, Flags]:
-        if self.task.death_in_horizon is DeathPolicy.NEGATIVE:
+    def _after_death_policy(self, rows: Rows, label: Flags) -> tuple[Rows, Flags]:
+        if self.task.death_in_horizon is not DeathPolicy.EXCLUDE:
             return rows, label
-        deceased = self.subjects.deceased[rows.subject]
+        deceased = self.record.subjects.deceased[rows.subject]
         died = (deceased != NO_TIME) & (deceased <= rows.time + self._horizon_end()) & ~label
-        return self._step("no_death_in_horizon", rows.where(~died)), label[~died]
+        reason = "Died within the horizon without the outcome"
+        return self._step("no_death_in_horizon", rows.where(~died), reason), label[~died]
 
     def _horizon_end(self) -> int:
         return (self.task.gap_days + self.task.horizon_days) * _DAY
 
-    def _record_starts(self) -> tuple[Ints, Ints]:
-        rows = valid_rows(self.tables, "encounter")
-        owner, start = rows.position_in("subject_id", self.subjects.ids), rows.times("start_time")
-        good = (owner >= 0) & (start != NO_TIME)
-        return owner[good], start[good]
+    def _transfers_joined(self) -> int:
+        if not isinstance(self.task.index, (DischargeIndex, AdmissionIndex)):
+            return 0
+        return int(self.record.episodes.stays.sum()) - len(self.record.episodes.start)
 
-    def _first_of(self, concepts: tuple[str, ...], *, known: bool, at_least: int | None = None) -> Ints:
-        """When each subject first had one of the concepts, or when that was first known; else never."""
-        streams = [Stream(Source(CONCEPTS[name].kind.value), name) for name in concepts]
-        events = read_events(self.tables, self.subjects.ids, streams)
-        times = np.maximum(events.time, events.known) if known else events.time
-        chosen = np.ones(len(events), np.bool_) if at_least is None else events.value >= at_least
-        return _first(self.subjects, events.subject[chosen], times[chosen])
-
-    def _step(self, name: str, rows: _Rows) -> _Rows:
-        self.steps.append(Step(name, len(rows.time), len(np.unique(rows.subject))))
+    def _step(self, name: str, rows: Rows, reason: str = "") -> Rows:
+        self.steps.append(Step(name, len(rows), len(np.unique(rows.subject)), reason))
         return rows
 
-    def _table(self, rows: _Rows, label: Flags) -> pa.Table:
-        at = pa.array(rows.subject)
-        columns = [
-            self.subjects.ids.take(at),
-            pa.array(rows.time).cast(pa.timestamp("us", tz="UTC")),
-            pa.array(label),
-            self.subjects.gender.take(at),
-            age_bands(self.subjects.age(rows.subject, rows.time)),
-            self.subjects.race.take(at),
-            self.subjects.ethnicity.take(at),
-        ]
-        return pa.table(columns, schema=COHORT_SCHEMA)
+
+def cohort_table(subjects: Subjects, subject: Ints, time: Ints, label: Flags) -> pa.Table:
+    """Index rows (positions of subjects, microseconds) as a table of :data:`COHORT_SCHEMA`."""
+    at = pa.array(subject)
+    columns = [
+        subjects.ids.take(at),
+        pa.array(time).cast(pa.timestamp("us", tz="UTC")),
+        pa.array(label),
+        subjects.gender.take(at),
+        age_bands(subjects.age(subject, time)),
+        subjects.race.take(at),
+        subjects.ethnicity.take(at),
+    ]
+    return pa.table(columns, schema=COHORT_SCHEMA)
 
 
-def _first(subjects: Subjects, owner: Ints, times: Ints) -> Ints:
-    first = np.full(len(subjects), _NEVER, np.int64)
-    np.minimum.at(first, owner, times)
-    return first
-
-
-def _step_name(rule: Exclusion) -> str:
-    if isinstance(rule, AgeBelow):
-        return f"age_at_least_{rule.years}"
-    if isinstance(rule, EverBefore):
-        return "never_before_" + "_".join(rule.concepts)
-    if isinstance(rule, MeasuredAtLeast):
-        return f"{rule.concept}_below_{rule.value:g}"
-    return "left_stay_alive"
-
-
-__all__ = ["COHORT_SCHEMA", "Cohort", "Flow", "Step", "find_cohort"]
+__all__ = ["COHORT_SCHEMA", "Cohort", "Flow", "Step", "cohort_table", "find_cohort"]

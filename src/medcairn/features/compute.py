@@ -1,62 +1,90 @@
-"""Features of subjects at points in time: one function for a training table and for a bedside request."""
+"""Features of subjects at points in time: one function for a training table, a cluster and a bedside request.
+
+The kernels are compiled by numba, which is imported only when features are computed.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from medcairn.core.errors import DataError
-from medcairn.features.events import Stream, read_events
-from medcairn.features.feature_set import Aggregate, Feature, FeatureSet, Source
-from medcairn.features.finisher import SECOND_ORDER, finish, finish_products
-from medcairn.features.index_stay import IndexStays, index_stays
-from medcairn.features.moments import Cells, Known, cells, joined, known_events, moments, products, window
-from medcairn.features.silver_columns import NO_TIME, Floats, Ints
-from medcairn.features.subjects import read_subjects
+from medcairn.features.event_columns import event_columns
+from medcairn.features.events import EVENT_SCHEMA, joined
+from medcairn.features.feature_set import FeatureSet
+from medcairn.features.silver_columns import Floats, Ints, SilverRows
+from medcairn.features.streams import tables_of
 
-_MICROSECONDS_PER_DAY = 86_400_000_000
-_STAY_COUNTS: Mapping[str, Source] = {
-    "procedures": Source.PROCEDURE,
-    "conditions": Source.CONDITION,
-    "medications": Source.MEDICATION,
-}
+if TYPE_CHECKING:
+    from medcairn.features.plan import Plan
+
+_ROWS_AT_ONCE = 64
+"""Index rows whose cells are in memory together: few enough to stay in the processor's cache."""
+
 INDEX_SCHEMA = pa.schema([("subject_id", pa.string()), ("prediction_time", pa.timestamp("us", tz="UTC"))])
 """What an index table has."""
 
 
-@dataclass(frozen=True)
-class _Index:
-    """The index rows: positions of their subjects among the different ones, and times in microseconds."""
-
-    subjects: pa.Array
-    subject: Ints
-    time: Ints
+def feature_schema(feature_set: FeatureSet) -> pa.Schema:
+    """The schema of a feature table: the index, then one float64 column for each feature."""
+    return pa.schema([*INDEX_SCHEMA, *(pa.field(name, pa.float64()) for name in feature_set.names)])
 
 
 def features_at(tables: Mapping[str, pa.Table], index: pa.Table, feature_set: FeatureSet) -> pa.Table:
     """The features of every row of ``index`` (``subject_id``, ``prediction_time``), in its order.
 
-    ``tables`` are silver tables by name; an absent one has no rows. A fact counts when it held at or
-    before the prediction time *and* was available by then. The result has the two index columns and one
-    float64 column for each feature; null is missing. It does not depend on the order of rows in
-    ``tables``, on rows that are there twice, or on which other index rows are asked for.
+    ``tables`` are silver tables by name; an absent one has no rows. A fact counts when it held at or before
+    the prediction time *and* was known then, in the version known then. The result has
+    :func:`feature_schema`; null is missing. It does not depend on the order of rows in ``tables``, or on
+    which other index rows are asked for.
 
     Raises :class:`DataError` for an index or silver table that cannot be used.
     """
-    rows = _read_index(index)
-    columns = _Computation(tables, rows, feature_set).columns()
-    names = [*INDEX_SCHEMA.names, *feature_set.names]
-    arrays = [index.column(name).cast(INDEX_SCHEMA.field(name).type) for name in INDEX_SCHEMA.names]
-    arrays += [pa.array(columns[name], pa.float64(), from_pandas=True) for name in feature_set.names]
-    return pa.table(arrays, names=names)
+    from medcairn.features.plan import plan_of
+
+    plan = plan_of(feature_set)
+    rows = read_index(index)
+    parts = []
+    for name in tables_of(plan.streams):
+        silver = SilverRows.of(tables, name)
+        subject = silver.position_in("subject_id", rows.subjects)
+        parts += [(subject, part) for part in event_columns(silver, plan.streams)]
+    return feature_table(rows, SortedEvents.of(joined(parts), len(rows.subjects), plan), plan, feature_set)
 
 
-def _read_index(index: pa.Table) -> _Index:
+def features_of_events(events: pa.Table, index: pa.Table, feature_set: FeatureSet) -> pa.Table:
+    """As :func:`features_at`, from a table of :data:`~medcairn.features.events.EVENT_SCHEMA`.
+
+    The events are those that :func:`~medcairn.features.events.events_of` made for the streams of the same
+    feature set, of all silver tables together, in any order.
+    """
+    from medcairn.features.plan import plan_of
+
+    plan = plan_of(feature_set)
+    rows = read_index(index)
+    columns = {name: events.column(name) for name in EVENT_SCHEMA.names}
+    subject = pc.fill_null(pc.index_in(columns.pop("subject_id"), value_set=rows.subjects), -1)
+    together = tuple(_int64(column) for column in (subject, *columns.values()))
+    return feature_table(rows, SortedEvents.of(together, len(rows.subjects), plan), plan, feature_set)
+
+
+@dataclass(frozen=True)
+class Index:
+    """Index rows: the different subjects, each row's position among them, and times in microseconds."""
+
+    table: pa.Table
+    subjects: pa.Array
+    subject: Ints
+    time: Ints
+
+
+def read_index(index: pa.Table) -> Index:
+    """The rows of an index table. Raises :class:`DataError` when it is none."""
     problem = not set(INDEX_SCHEMA.names) <= set(index.column_names)
     if not problem:
         try:
@@ -67,147 +95,111 @@ def _read_index(index: pa.Table) -> _Index:
         raise DataError(
             "The index table needs subject_id (text) and prediction_time (time in UTC), both without nulls"
         )
-    subject_ids = index.column("subject_id").combine_chunks()
-    subjects = pc.unique(subject_ids)
-    position = pc.index_in(subject_ids, value_set=subjects)
-    times = index.column("prediction_time").combine_chunks().cast(pa.int64())
-    return _Index(subjects, np.asarray(position).astype(np.int64), np.asarray(times).astype(np.int64))
+    subjects = pc.unique(index.column("subject_id"))
+    position = pc.index_in(index.column("subject_id"), value_set=subjects)
+    return Index(index, subjects, _int64(position), _int64(index.column("prediction_time").cast(pa.int64())))
 
 
-_CellKey: TypeAlias = tuple[Stream, int | None, bool]
-_Where: TypeAlias = Mapping[str, tuple[_CellKey, Cells]]
+@dataclass(frozen=True)
+class SortedEvents:
+    """Events, and their order by subject, stream, time, value; ``first`` says where each subject's begin.
+
+    The arrays are read-only: kernels are compiled once for such ones, wherever the events came from.
+    """
+
+    order: Ints
+    first: Ints
+    most: int
+    stream: Ints
+    time: Ints
+    known: Ints
+    until: Ints
+    value: Ints
+    identity: Ints
+
+    @classmethod
+    def of(cls, events: tuple[Ints, ...], subjects: int, plan: Plan) -> SortedEvents:
+        """``events`` are subject, stream, time, known, until, value, identity.
+
+        Raises :class:`DataError` when one subject has too many events of one stream to sum up exactly.
+        """
+        from medcairn.features.kernels.moments import MOST_EVENTS
+        from medcairn.features.kernels.ordering import ordered
+
+        subject, stream, time, known, until, value, identity = map(_read_only, events)
+        order, first, most = ordered(subject, stream, time, value, identity, subjects, len(plan.streams))
+        if most > MOST_EVENTS:
+            raise DataError(
+                "One subject has more facts of one concept than can be summed up exactly",
+                hint="Look for rows that belong to many people under one subject id",
+                rows=most,
+                most=MOST_EVENTS,
+            )
+        return cls(order, first, most, stream, time, known, until, value, identity)
 
 
-class _Computation:
-    """One call of :func:`features_at`."""
+def feature_values(subject: Ints, time: Ints, events: SortedEvents, plan: Plan) -> Floats:
+    """Features × rows, for index rows of ``subject`` (positions) at ``time``; NaN is missing."""
+    from medcairn.features.kernels.finisher import finish
+    from medcairn.features.kernels.moments import FIELDS, STAY_FIELDS, moments
 
-    def __init__(self, tables: Mapping[str, pa.Table], index: _Index, feature_set: FeatureSet) -> None:
-        self._tables = tables
-        self._index = index
-        self._features = feature_set.features
-        self._streams = sorted({stream for f in self._features if (stream := _stream(f)) is not None})
-        self._stays: IndexStays | None = None
-        if any(f.source is Source.INDEX_STAY for f in self._features):
-            self._stays = index_stays(tables, index.subjects, index.subject, index.time)
-
-    def columns(self) -> dict[str, Floats]:
-        """Every feature's values, NaN for missing."""
-        found: dict[str, Floats] = {}
-        found |= self._demographics()
-        found |= self._stay_facts()
-        found |= self._windowed()
-        return found
-
-    def _windowed(self) -> dict[str, Floats]:
-        """All features that sum up events, an aggregate at a time over the cells of its features."""
-        if not self._streams:
-            return {}
-        events = read_events(self._tables, self._index.subjects, self._streams)
-        distinct = np.array([stream.distinct for stream in self._streams])
-        known = known_events(events, self._index.subject, self._index.time, distinct)
-        where = self._cells(known)
-        columns = self._first_order(known, where) | self._second_order(known, where)
-        return self._without_stay(columns)
-
-    def _cells(self, known: Known) -> dict[str, tuple[_CellKey, Cells]]:
-        """The cells of every feature that sums up events; features of one stream and window share theirs."""
-        windows: dict[tuple[int | None, bool], Ints] = {}
-        made: dict[_CellKey, Cells] = {}
-        where: dict[str, tuple[_CellKey, Cells]] = {}
-        place = {stream: number for number, stream in enumerate(self._streams)}
-        for feature in self._features:
-            stream = _stream(feature)
-            if stream is None:
-                continue
-            span = (feature.window_days, feature.source is Source.INDEX_STAY)
-            if span not in windows:
-                windows[span] = window(known, self._after(feature))
-            key = (stream, *span)
-            if key not in made:
-                made[key] = cells(known, place[stream], windows[span])
-            where[feature.name] = (key, made[key])
-        return where
-
-    def _after(self, feature: Feature) -> Ints:
-        """The early end of a feature's window for each index row; events must be later than it."""
-        if feature.source is Source.INDEX_STAY:
-            assert self._stays is not None
-            return np.where(self._stays.start == NO_TIME, self._index.time, self._stays.start - 1)
-        if feature.window_days is None:
-            return np.full(len(self._index.time), NO_TIME, np.int64)
-        return self._index.time - feature.window_days * _MICROSECONDS_PER_DAY
-
-    def _first_order(self, known: Known, where: _Where) -> dict[str, Floats]:
-        wanted = [f for f in self._features if f.name in where and f.aggregate not in SECOND_ORDER]
-        different = dict(where[f.name] for f in wanted)
-        if not different:
-            return {}
-        rows = len(self._index.time)
-        of = moments(known, self._index.time, joined(list(different.values())))
-        begin = {key: place * rows for place, key in enumerate(different)}
-        out: dict[str, Floats] = {}
-        for feature in wanted:
-            first = begin[where[feature.name][0]]
-            out[feature.name] = finish(_counted_as(feature), of.part(first, first + rows))
-        return out
-
-    def _second_order(self, known: Known, where: _Where) -> dict[str, Floats]:
-        out: dict[str, Floats] = {}
-        rows = len(self._index.time)
-        for aggregate in sorted(SECOND_ORDER):
-            same = [f for f in self._features if f.aggregate is aggregate]
-            if same:
-                of = products(known, self._index.time, joined([where[f.name][1] for f in same]))
-                values = finish_products(aggregate, of)
-                out |= {f.name: values[p * rows : (p + 1) * rows] for p, f in enumerate(same)}
-        return out
-
-    def _without_stay(self, columns: dict[str, Floats]) -> dict[str, Floats]:
-        """Counts within the index stay are missing where there is none."""
-        for feature in self._features:
-            if feature.source is Source.INDEX_STAY and feature.name in columns:
-                assert self._stays is not None
-                columns[feature.name] = np.where(self._stays.start == NO_TIME, np.nan, columns[feature.name])
-        return columns
-
-    def _stay_facts(self) -> dict[str, Floats]:
-        if self._stays is None:
-            return {}
-        facts = {
-            "length_days": self._stays.length_days,
-            "emergency": self._stays.emergency,
-            "to_facility": self._stays.to_facility,
-        }
-        return {
-            f.name: facts[f.concept]
-            for f in self._features
-            if f.source is Source.INDEX_STAY and f.concept in facts
-        }
-
-    def _demographics(self) -> dict[str, Floats]:
-        wanted = [f for f in self._features if f.source is Source.DEMOGRAPHICS]
-        if not wanted:
-            return {}
-        subjects = read_subjects(self._tables, self._index.subjects)
-        facts = {
-            "age_years": subjects.age(self._index.subject, self._index.time),
-            "female": subjects.female[self._index.subject],
-        }
-        return {f.name: facts[f.concept] for f in wanted}
+    out = np.empty((len(plan.columns), len(time)), np.float64)
+    at_once = min(_ROWS_AT_ONCE, max(len(time), 1))
+    cells = np.zeros((at_once, plan.cells, FIELDS), np.int64)
+    stays = np.zeros((at_once, STAY_FIELDS), np.int64)
+    for low in range(0, len(time), at_once):
+        rows, times = subject[low : low + at_once], time[low : low + at_once]
+        moments(
+            rows, times, events.order, events.first, events.stream, events.time, events.known, events.until,
+            events.value, events.identity, plan.mode, plan.cells_of, plan.kind, plan.length, plan.stay_stream,
+            plan.visit_stream, events.most, cells, stays,
+        )  # fmt: skip
+        finish(
+            times, cells, stays, plan.slots, plan.columns, plan.terms_of, plan.terms, plan.inputs,
+            plan.guards, plan.steps, out, low,
+        )  # fmt: skip
+    return out
 
 
-def _stream(feature: Feature) -> Stream | None:
-    """The events that a feature sums up; None when it sums up none."""
-    if feature.source is Source.DEMOGRAPHICS:
-        return None
-    if feature.source is Source.INDEX_STAY:
-        source = _STAY_COUNTS.get(feature.concept)
-        return None if source is None else Stream(source, feature.concept)
-    return Stream(feature.source, feature.concept, feature.aggregate is Aggregate.DISTINCT)
+def feature_table(rows: Index, events: SortedEvents, plan: Plan, feature_set: FeatureSet) -> pa.Table:
+    """The feature table of index rows, in their order."""
+    values = feature_values(rows.subject, rows.time, events, plan)
+    columns = [pa.array(column, pa.float64(), from_pandas=True) for column in values]
+    return pa.table([*rows.table.columns, *columns], schema=feature_schema(feature_set))
 
 
-def _counted_as(feature: Feature) -> Aggregate:
-    return Aggregate.COUNT if feature.source is Source.INDEX_STAY else feature.aggregate
+def warm() -> None:
+    """Compile the kernels, or load them from the cache, so that the first request does not wait for it."""
+    from medcairn.features.feature import Aggregate, Feature, Source
+    from medcairn.features.kernels.text_numbers import paired, text_numbers
+
+    numbers = text_numbers(pa.array(["a"]))
+    paired(numbers, numbers)
+    one = Feature("age_years", Source.DEMOGRAPHICS, "age_years", Aggregate.VALUE, None)
+    index = pa.table([pa.array([""]), pa.array([0], pa.timestamp("us", tz="UTC"))], schema=INDEX_SCHEMA)
+    features_at({}, index, FeatureSet("warm", 1, (one,)))
 
 
-__all__ = ["INDEX_SCHEMA", "features_at"]
+def _int64(array: pa.Array | pa.ChunkedArray) -> Ints:
+    combined = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+    return np.array(combined.to_numpy(zero_copy_only=False), np.int64)
+
+
+def _read_only(array: Ints) -> Ints:
+    view = np.ascontiguousarray(array).view()
+    view.flags.writeable = False
+    return view
+
+
+__all__ = [
+    "INDEX_SCHEMA",
+    "Index",
+    "SortedEvents",
+    "feature_schema",
+    "features_at",
+    "features_of_events",
+    "feature_table",
+    "feature_values",
+    "read_index",
+    "warm",
+]

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 
 from medcairn.features.events import INPATIENT, valid_rows
+from medcairn.features.instants import before
 from medcairn.features.silver_columns import NO_TIME, Flags, Ints
 
-EXPIRED = "exp"
-"""HL7 discharge disposition of a patient who died."""
+EXPIRED = ("exp", "20", "40", "41", "42")
+"""Discharge dispositions of a patient who died: HL7's, and those of NUBC (UB-04 patient discharge status)."""
 
 _MICROSECONDS_PER_HOUR = 3_600_000_000
 _OPEN = np.iinfo(np.int64).max
@@ -37,14 +38,31 @@ class Episodes:
         """For each (subject, time) the position of the subject's next episode that starts later, or -1."""
         if len(self.start) == 0:
             return np.full(len(subject), -1, np.int64)
-        # One search over (subject, start) pairs: rank every instant among all that occur.
-        instants = np.unique(np.concatenate([self.start, time]))
-        width = len(instants) + 1
-        keys = self.subject * width + np.searchsorted(instants, self.start)
-        place = np.searchsorted(keys, subject * width + np.searchsorted(instants, time), "right")
-        inside = np.minimum(place, len(keys) - 1)
-        found = (place < len(keys)) & (self.subject[inside] == subject)
+        place = before(self.subject, self.start, subject, time, or_at=True)
+        inside = np.minimum(place, len(self.start) - 1)
+        found = (place < len(self.start)) & (self.subject[inside] == subject)
         return np.where(found, place, -1)
+
+    def planned_by(self, subject: Ints, time: Ints, emergency_of: Ints, emergency: Ints) -> Episodes:
+        """The same, where a sign (``subject``, ``time``) within a stay makes it planned too.
+
+        Unless an emergency visit began in the 24 hours before the stay or at its start: who comes that way is
+        not planned, whatever is done then.
+        """
+        end = np.where(self.end == NO_TIME, _OPEN, self.end)
+        signs = _inside(subject, time, self.subject, self.start, end)
+        sudden = _inside(
+            emergency_of, emergency, self.subject, self.start - 24 * _MICROSECONDS_PER_HOUR, self.start
+        )
+        return replace(self, planned=self.planned | (signs & ~sudden))
+
+
+def _inside(owner: Ints, time: Ints, subject: Ints, start: Ints, end: Ints) -> Flags:
+    """Which of the stretches [start, end] hold an instant of their subject."""
+    order = np.lexsort((time, owner))
+    owner, time = owner[order], time[order]
+    first = before(owner, time, subject, start, or_at=False)
+    return np.asarray(before(owner, time, subject, end, or_at=True) > first)
 
 
 @dataclass
@@ -66,12 +84,12 @@ def read_episodes(
     transfer_hours: int,
     planned_types: Sequence[str],
 ) -> Episodes:
-    """The inpatient episodes of ``subjects``.
+    """The inpatient episodes of ``subjects``, as they are on record now.
 
     A stay that starts before, or up to ``transfer_hours`` after, the end of what precedes it continues it.
     Stays without a start, or that end before they start, are none.
     """
-    rows = valid_rows(tables, "encounter")
+    rows = valid_rows(tables, "encounter", current=True)
     owner = rows.position_in("subject_id", subjects)
     start, end = rows.times("start_time"), rows.times("end_time")
     good = (owner >= 0) & rows.one_of("class_code", INPATIENT) & (start != NO_TIME)
@@ -79,7 +97,7 @@ def read_episodes(
     rows, owner, start = rows.where(good), owner[good], start[good]
     end = np.where(end[good] == NO_TIME, _OPEN, end[good])
     planned = rows.one_of("type_code", planned_types)
-    expired = rows.one_of("discharge_disposition", [EXPIRED])
+    expired = rows.one_of("discharge_disposition", EXPIRED)
     order = np.lexsort((expired, planned, rows.numbers_of("encounter_id"), end, start, owner))
     gap = transfer_hours * _MICROSECONDS_PER_HOUR
     joined: list[_Open] = []

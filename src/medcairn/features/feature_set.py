@@ -5,116 +5,32 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from medcairn.core.canonical import JSON
-from medcairn.core.concepts import CONCEPTS
 from medcairn.core.digests import Digest, digest_json
 from medcairn.core.errors import SettingsError
 from medcairn.core.labels import Label
+from medcairn.features.feature import (
+    ALL_OF,
+    ENCOUNTER_KINDS,
+    LONGEST_WINDOW_DAYS,
+    PRIOR_STAY,
+    Aggregate,
+    Feature,
+    Source,
+    check_feature,
+    concepts_behind,
+    feature_name,
+    is_known,
+    reads_index_stay,
+)
 from medcairn.features.policy_file import PolicyRecord, read_policy, safe_label
 
 BUILT_IN_SETS = Path(__file__).parent / "sets"
-LONGEST_WINDOW_DAYS = 36_500
-
-
-class Source(StrEnum):
-    """Where a feature's facts come from."""
-
-    DEMOGRAPHICS = "demographics"
-    MEASUREMENT = "measurement"
-    CONDITION = "condition"
-    MEDICATION = "medication"
-    PROCEDURE = "procedure"
-    ENCOUNTER = "encounter"
-    INDEX_STAY = "index_stay"
-
-
-class Aggregate(StrEnum):
-    """What is made of the facts in the window. Units: the concept's, days for times, per day for slopes."""
-
-    VALUE = "value"
-    LAST = "last"
-    FIRST = "first"
-    MEAN = "mean"
-    MIN = "min"
-    MAX = "max"
-    SUM = "sum"
-    SD = "sd"
-    RANGE = "range"
-    SLOPE = "slope"
-    COUNT = "count"
-    ANY = "any"
-    DISTINCT = "distinct"
-    DAYS_SINCE = "days_since"
-    DAYS_SINCE_FIRST = "days_since_first"
-
-
-_TIMES = {Aggregate.COUNT, Aggregate.ANY, Aggregate.DAYS_SINCE, Aggregate.DAYS_SINCE_FIRST}
-_VALUES = {
-    Aggregate.LAST,
-    Aggregate.FIRST,
-    Aggregate.MEAN,
-    Aggregate.MIN,
-    Aggregate.MAX,
-    Aggregate.SUM,
-    Aggregate.SD,
-    Aggregate.RANGE,
-    Aggregate.SLOPE,
-}
-_ALLOWED: Mapping[Source, set[Aggregate]] = {
-    Source.DEMOGRAPHICS: {Aggregate.VALUE},
-    Source.INDEX_STAY: {Aggregate.VALUE},
-    Source.MEASUREMENT: (_TIMES | _VALUES) - {Aggregate.SUM},
-    Source.CONDITION: _TIMES | {Aggregate.DISTINCT},
-    Source.MEDICATION: _TIMES | {Aggregate.DISTINCT},
-    Source.PROCEDURE: _TIMES | {Aggregate.DISTINCT},
-    Source.ENCOUNTER: _TIMES | _VALUES,
-}
-
-ALL_OF: Mapping[Source, str] = {
-    Source.MEASUREMENT: "measurements",
-    Source.CONDITION: "conditions",
-    Source.MEDICATION: "medications",
-    Source.PROCEDURE: "procedures",
-}
-"""The name that stands for every fact of a source, mapped to a concept or not."""
-
-PRIOR_STAY = "prior_stay"
-ENCOUNTER_KINDS = (PRIOR_STAY, "emergency_visit", "outpatient_visit")
-_OWN_NAMES: Mapping[Source, tuple[str, ...]] = {
-    Source.DEMOGRAPHICS: ("age_years", "female"),
-    Source.ENCOUNTER: ENCOUNTER_KINDS,
-    Source.INDEX_STAY: ("length_days", "emergency", "to_facility", "procedures", "conditions", "medications"),
-}
-
-
-@dataclass(frozen=True)
-class Feature:
-    """One column: ``aggregate`` of the facts of ``concept`` in the ``window_days`` that end at the index.
-
-    ``window_days`` is None for "ever before", and for what has no window (demographics, the index stay).
-    The window is open at its early end and closed at the prediction time.
-    """
-
-    name: str
-    source: Source
-    concept: str
-    aggregate: Aggregate
-    window_days: int | None
-
-    def as_json(self) -> dict[str, JSON]:
-        return {
-            "name": self.name,
-            "source": self.source.value,
-            "concept": self.concept,
-            "aggregate": self.aggregate.value,
-            "window_days": self.window_days,
-        }
 
 
 @dataclass(frozen=True)
@@ -154,48 +70,25 @@ class FeatureSet:
         return digest_json({"name": self.name, "version": self.version, "features": features})
 
     def without(self, *, concepts: Collection[str] = (), sources: Collection[Source] = ()) -> FeatureSet:
-        """The set less the features on these concepts or sources. Raises when nothing is left."""
-        kept = tuple(f for f in self.features if f.concept not in concepts and f.source not in sources)
+        """The set less the features on these sources, or that read any of these concepts.
+
+        A score goes when it counts one of the concepts, or reads the index stay and that source goes.
+        Raises :class:`SettingsError` when nothing is left.
+        """
+        gone = frozenset(concepts)
+        kept = tuple(
+            f
+            for f in self.features
+            if f.source not in sources
+            and not (Source.INDEX_STAY in sources and reads_index_stay(f))
+            and f.concept not in gone
+            and not concepts_behind(f) & gone
+        )
         return FeatureSet(self.name, self.version, kept)
 
     def about(self) -> dict[str, JSON]:
         """Name, version and digest, as a feature spec records them."""
         return {"name": self.name, "version": self.version, "digest": self.digest}
-
-
-def check_feature(feature: Feature, key: Label) -> None:
-    """Refuse a feature that cannot be computed. Raises :class:`SettingsError` that names ``key``."""
-    if not is_known(feature.source, feature.concept):
-        raise SettingsError(
-            "A feature names a concept that is not known for its source",
-            hint="core/concepts lists the concepts; README.md of this package the names of other sources",
-            key=key,
-            concept=safe_label(feature.concept),
-            source=feature.source,
-        )
-    if feature.aggregate not in _ALLOWED[feature.source]:
-        raise SettingsError(
-            "A feature's aggregate does not fit its source",
-            key=key,
-            aggregate=feature.aggregate,
-            source=feature.source,
-        )
-    if feature.source is Source.ENCOUNTER and feature.concept != PRIOR_STAY and feature.aggregate in _VALUES:
-        raise SettingsError("Only a prior stay has a value, its length in days", key=key)
-    if feature.concept == ALL_OF.get(feature.source) and feature.aggregate in _VALUES:
-        raise SettingsError("Facts of different concepts have no common value", key=key)
-    if feature.window_days is not None and not 0 < feature.window_days <= LONGEST_WINDOW_DAYS:
-        raise SettingsError("A feature's window must be at least one day", key=key)
-
-
-def is_known(source: Source, concept: str) -> bool:
-    """Whether ``concept`` is a name that ``source`` can answer for."""
-    if source in _OWN_NAMES:
-        return concept in _OWN_NAMES[source]
-    if concept == ALL_OF[source]:
-        return True
-    known = CONCEPTS.get(concept)
-    return known is not None and known.kind.value == source.value
 
 
 class _Group(PolicyRecord):
@@ -262,18 +155,9 @@ def _expanded(group: _Group) -> list[Feature]:
         for aggregate in group.aggregates:
             for window in group.window_days:
                 days = None if window == "ever" else window
-                name = _name(group.source, concept, aggregate, days)
+                name = feature_name(group.source, concept, aggregate, days)
                 found.append(Feature(name, group.source, concept, aggregate, days))
     return found
-
-
-def _name(source: Source, concept: str, aggregate: Aggregate, window_days: int | None) -> str:
-    if source is Source.DEMOGRAPHICS:
-        return concept
-    if source is Source.INDEX_STAY:
-        return f"index_stay_{concept}"
-    window = "ever" if window_days is None else f"{window_days}d"
-    return f"{concept}_{aggregate.value}_{window}"
 
 
 __all__ = [
@@ -286,6 +170,7 @@ __all__ = [
     "FeatureSet",
     "Source",
     "check_feature",
+    "concepts_behind",
     "feature_set_from_spec",
     "is_known",
     "load_feature_set",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -13,19 +14,25 @@ import pyarrow.parquet as pq
 
 from medcairn.core.canonical import JSON
 from medcairn.core.digests import Digest, digest_json
-from medcairn.core.files import storage_errors, write_json
+from medcairn.core.files import storage_errors, write_file, write_json
 from medcairn.core.progress import Progress
-from medcairn.features.batch import features_in, find_cohort_in
-from medcairn.features.cohort import Flow
+from medcairn.features.batch import features_in
+from medcairn.features.cohort_batch import find_cohort_in
 from medcairn.features.feature_set import FeatureSet
+from medcairn.features.flow import Flow
+from medcairn.features.flow_diagram import Ending, flow_diagram
 from medcairn.features.leakage import inputs_for
 from medcairn.features.silver_columns import Ints
 from medcairn.features.silver_folder import SilverFolder, open_silver
-from medcairn.features.splits import SPLITS, split_cohort
-from medcairn.features.task import Task
+from medcairn.features.splits import SPLITS, check_subjects_apart, split_cohort
+from medcairn.features.task import AnyTask, Task
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 _COHORT_FILE, _FEATURES_FILE = "cohort.parquet", "features.parquet"
-_SPEC_FILE, _FLOW_FILE = "feature_spec.json", "flow.json"
+_SPEC_FILE, _FLOW_FILE, _DIAGRAM_FILE = "feature_spec.json", "flow.json", "flow.svg"
+_ROWS_A_GROUP = 16_384
 _KEYS = ("subject_id", "prediction_time", "boolean_value", "split")
 
 
@@ -76,7 +83,7 @@ class GoldReport:
         }
 
 
-def feature_spec(task: Task, feature_set: FeatureSet) -> dict[str, JSON]:
+def feature_spec(task: AnyTask, feature_set: FeatureSet) -> dict[str, JSON]:
     """What a model's columns mean: the task, the set and every feature in column order, with a digest."""
     features: list[JSON] = [feature.as_json() for feature in feature_set.features]
     spec: dict[str, JSON] = {
@@ -91,16 +98,18 @@ def build_gold(
     silver_dir: Path,
     out_dir: Path,
     *,
-    task: Task,
+    task: AnyTask,
     feature_set: FeatureSet,
     held_out_fraction: float,
     tuning_fraction: float,
     later_fraction: float,
     progress: Progress,
+    spark: SparkSession | None = None,
 ) -> GoldReport:
-    """Write ``features.parquet``, ``cohort.parquet``, ``feature_spec.json`` and ``flow.json``.
+    """Write ``features.parquet``, ``cohort.parquet``, ``feature_spec.json``, ``flow.json`` and ``flow.svg``.
 
     The same silver tables and settings give the same bytes. Rows are sorted by subject and time.
+    With ``spark`` the features are computed there; they are the same.
 
     Raises :class:`~medcairn.core.errors.PolicyError` when the features hold the task's answer,
     :class:`~medcairn.core.errors.DataError` when no subject meets the task, and what
@@ -116,12 +125,16 @@ def build_gold(
             later_fraction=later_fraction,
         )
         rows = cohort.table.append_column("split", split.names).filter(pa.array(split.kept))
+        check_subjects_apart(rows.column("subject_id"), rows.column("split"))
         _write_parquet(out_dir / _COHORT_FILE, _cohort_columns(rows))
-        missing = _write_features(out_dir / _FEATURES_FILE, silver, rows, inputs, progress)
+        computed = _features(silver, rows, inputs, progress, spark)
+        missing = _write_features(out_dir / _FEATURES_FILE, computed, rows, inputs)
     flow = _flow(task, cohort.flow, split.rows_left_out)
     spec = feature_spec(task, inputs)
+    counts = {name: _count(rows, name) for name in SPLITS}
     write_json(out_dir / _SPEC_FILE, spec)
     write_json(out_dir / _FLOW_FILE, flow)
+    write_file(out_dir / _DIAGRAM_FILE, _diagram(task, cohort.flow, counts, split.rows_left_out).encode())
     share = {name: round(int(n) / rows.num_rows, 6) for name, n in zip(inputs.names, missing, strict=True)}
     return GoldReport(
         task=task.name,
@@ -130,20 +143,26 @@ def build_gold(
         spec_digest=Digest(str(spec["digest"])),
         rows=rows.num_rows,
         subjects=len(pc.unique(rows.column("subject_id"))),
-        splits={name: _count(rows, name) for name in SPLITS},
+        splits=counts,
         missing_share=share,
         flow=flow,
     )
 
 
-def _flow(task: Task, flow: Flow, rows_left_out: int) -> dict[str, JSON]:
+def _flow(task: AnyTask, flow: Flow, rows_left_out: int) -> dict[str, JSON]:
+    death = task.death_in_horizon if isinstance(task, Task) else None
     return {
         "task": task.name,
         "task_digest": task.digest,
-        "death_in_horizon": task.death_in_horizon.value,
+        "death_in_horizon": None if death is None else death.value,
         **flow.as_json(),
         "rows_left_out_by_split": rows_left_out,
     }
+
+
+def _diagram(task: AnyTask, flow: Flow, counts: Mapping[str, SplitCount], rows_left_out: int) -> str:
+    endings = [Ending(n, c.rows, c.subjects, c.positives) for n, c in counts.items() if c.rows]
+    return flow_diagram(f"Cohort of {task.name}", flow, endings, rows_left_out=rows_left_out)
 
 
 def _cohort_columns(rows: pa.Table) -> pa.Table:
@@ -155,22 +174,43 @@ def _write_parquet(path: Path, table: pa.Table) -> None:
         pq.write_table(table.combine_chunks(), path, compression="zstd")
 
 
-def _write_features(
-    path: Path, silver: SilverFolder, rows: pa.Table, inputs: FeatureSet, progress: Progress
-) -> Ints:
-    """Write the feature table a stretch of subjects at a time; how many rows lack each feature."""
+def _features(
+    silver: SilverFolder, rows: pa.Table, inputs: FeatureSet, progress: Progress, spark: SparkSession | None
+) -> Iterator[pa.Table]:
+    if spark is None:
+        return features_in(silver, rows, inputs, progress)
+    from medcairn.features.spark import features_on_spark
+
+    return features_on_spark(spark, silver.folder, rows, inputs, progress)
+
+
+def _write_features(path: Path, parts: Iterator[pa.Table], rows: pa.Table, inputs: FeatureSet) -> Ints:
+    """Write the feature table ``parts``; how many rows lack each feature."""
     types = [(name, pa.float64()) for name in inputs.names]
     schema = pa.schema([*(rows.schema.field(name) for name in _KEYS), *(pa.field(*t) for t in types)])
     missing = np.zeros(len(inputs.names), np.int64)
     done = 0
     with storage_errors(), pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        for computed in features_in(silver, rows, inputs, progress):
+        for computed in _of_even_size(parts):
             keys = rows.slice(done, computed.num_rows).select(list(_KEYS))
             columns = [*keys.columns, *(computed.column(name) for name in inputs.names)]
             writer.write_table(pa.table(columns, schema=schema).combine_chunks())
             missing += np.array([computed.column(name).null_count for name in inputs.names])
             done += computed.num_rows
     return missing
+
+
+def _of_even_size(parts: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """The same rows in tables of :data:`_ROWS_A_GROUP`, so that the file does not tell how they came."""
+    waiting: list[pa.Table] = []
+    for part in parts:
+        waiting.append(part)
+        while sum(table.num_rows for table in waiting) >= _ROWS_A_GROUP:
+            together = pa.concat_tables(waiting)
+            yield together.slice(0, _ROWS_A_GROUP)
+            waiting = [together.slice(_ROWS_A_GROUP)]
+    if any(table.num_rows for table in waiting):
+        yield pa.concat_tables(waiting)
 
 
 def _count(rows: pa.Table, split: str) -> SplitCount:

@@ -60,6 +60,12 @@ def check_ending(path: Path) -> None:
         raise UsageError("A table file must end in .parquet or .csv", file=path)
 
 
+def check_svg(path: Path) -> None:
+    """Refuse a name for a drawing that does not end in .svg, or has no folder. Raises :class:`UsageError`."""
+    if path.suffix != ".svg" or not path.parent.is_dir():
+        raise UsageError("A drawing's file must end in .svg, in a folder that is there", file=path)
+
+
 def write_table(path: Path, tables: Iterable[pa.Table]) -> int:
     """Write the tables after one another into one file, whole or not at all; the number of rows.
 
@@ -94,4 +100,4 @@ def _writer(ending: str, partial: Path, schema: pa.Schema) -> pq.ParquetWriter |
     return pc_csv.CSVWriter(partial, schema)
 
 
-__all__ = ["check_ending", "index_on", "read_index", "write_table"]
+__all__ = ["check_ending", "check_svg", "index_on", "read_index", "write_table"]

@@ -40,17 +40,27 @@ def read_policy(record: type[Record], name_or_file: str | Path, built_in: Path) 
     Raises :class:`SettingsError` when there is no such policy, the file is no YAML mapping, or a key is
     unknown, missing or has a value that is not allowed; the error names file and key.
     """
-    path = _path(str(name_or_file), built_in)
+    path = policy_path(str(name_or_file), built_in)
+    return parse_policy(record, read_text(path), path)
+
+
+def read_text(path: Path) -> str:
+    """The text of a policy file. Raises :class:`SettingsError` when it cannot be read."""
     text: str | None = None
     with contextlib.suppress(OSError, UnicodeDecodeError):
         text = path.read_text(encoding="utf-8")
     if text is None:
         raise SettingsError("A policy file cannot be read", hint="Give a UTF-8 YAML file", file=path)
-    return parse_policy(record, text, path)
+    return text
 
 
 def parse_policy(record: type[Record], text: str, path: Path) -> Record:
     """The policy that ``text`` holds; ``path`` is for messages only. Raises :class:`SettingsError`."""
+    return _checked(record, parse_mapping(text, path), path)
+
+
+def parse_mapping(text: str, path: Path) -> dict[object, object]:
+    """The YAML mapping that ``text`` holds, not yet checked. Raises :class:`SettingsError`."""
     value: object = None
     line: int | None = None
     try:
@@ -62,7 +72,7 @@ def parse_policy(record: type[Record], text: str, path: Path) -> Record:
         raise SettingsError("A policy file is not YAML, or names a key twice", file=path, line=line)
     if not isinstance(value, dict):
         raise SettingsError("A policy file is empty or no mapping", file=path)
-    return _checked(record, value, path)
+    return value
 
 
 def safe_label(text: str) -> Label:
@@ -73,7 +83,8 @@ def safe_label(text: str) -> Label:
         return Label("a-key-that-is-no-name")
 
 
-def _path(name: str, built_in: Path) -> Path:
+def policy_path(name: str, built_in: Path) -> Path:
+    """The file of a built-in policy, or of a path that ends in .yaml. Raises :class:`SettingsError`."""
     if name.endswith(_SUFFIXES):
         return Path(name)
     path = built_in / f"{name}.yaml"
@@ -114,4 +125,12 @@ def _checked(record: type[Record], value: object, path: Path) -> Record:
     return checked
 
 
-__all__ = ["PolicyRecord", "parse_policy", "read_policy", "safe_label"]
+__all__ = [
+    "PolicyRecord",
+    "parse_mapping",
+    "parse_policy",
+    "policy_path",
+    "read_policy",
+    "read_text",
+    "safe_label",
+]

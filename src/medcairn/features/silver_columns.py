@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from medcairn.core.errors import DataError
 from medcairn.core.labels import Label
+from medcairn.core.silver import SILVER_SCHEMAS
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -21,75 +22,49 @@ Flags = NDArray[np.bool_]
 NO_TIME = np.iinfo(np.int64).min
 """Stands for an absent time in an array of microseconds."""
 
-_TIME = pa.timestamp("us", tz="UTC")
+FOLLOW_UP_END = "follow_up_end"
+_READ: Mapping[str, str] = {
+    "patient": (
+        "subject_id gender birth_year race ethnicity deceased_time age_90_plus follow_up_end available_time"
+        " superseded_time current"
+    ),
+    "encounter": (
+        "subject_id encounter_id status class_code type_system type_code start_time end_time"
+        " discharge_disposition available_time superseded_time current"
+    ),
+    "observation": (
+        "subject_id observation_id component status concept effective_time canonical_value available_time"
+        " superseded_time current"
+    ),
+    "condition": (
+        "subject_id condition_id system code concepts verification_status onset_time available_time"
+        " superseded_time current"
+    ),
+    "medication": (
+        "subject_id medication_id resource_type status system code concepts start_time end_time days_supply"
+        " available_time superseded_time current"
+    ),
+    "procedure": (
+        "subject_id procedure_id status system code concepts start_time available_time superseded_time"
+        " current"
+    ),
+    "immunization": (
+        "subject_id immunization_id status system code concepts occurrence_time available_time"
+        " superseded_time current"
+    ),
+    "allergy": (
+        "subject_id allergy_id verification_status system code concepts onset_time available_time"
+        " superseded_time current"
+    ),
+}
 
 COLUMNS: Mapping[str, Mapping[str, pa.DataType]] = MappingProxyType(
     {
-        "patient": {
-            "subject_id": pa.string(),
-            "gender": pa.string(),
-            "birth_year": pa.int32(),
-            "race": pa.string(),
-            "ethnicity": pa.string(),
-            "deceased_time": _TIME,
-            "age_90_plus": pa.bool_(),
-        },
-        "encounter": {
-            "subject_id": pa.string(),
-            "encounter_id": pa.string(),
-            "status": pa.string(),
-            "class_code": pa.string(),
-            "type_code": pa.string(),
-            "start_time": _TIME,
-            "end_time": _TIME,
-            "discharge_disposition": pa.string(),
-            "available_time": _TIME,
-        },
-        "condition": {
-            "subject_id": pa.string(),
-            "condition_id": pa.string(),
-            "system": pa.string(),
-            "code": pa.string(),
-            "concept": pa.string(),
-            "verification_status": pa.string(),
-            "onset_time": _TIME,
-            "available_time": _TIME,
-        },
-        "observation": {
-            "subject_id": pa.string(),
-            "observation_id": pa.string(),
-            "component": pa.int32(),
-            "status": pa.string(),
-            "concept": pa.string(),
-            "effective_time": _TIME,
-            "available_time": _TIME,
-            "canonical_value": pa.float64(),
-        },
-        "medication": {
-            "subject_id": pa.string(),
-            "medication_id": pa.string(),
-            "status": pa.string(),
-            "system": pa.string(),
-            "code": pa.string(),
-            "concept": pa.string(),
-            "start_time": _TIME,
-            "available_time": _TIME,
-        },
-        "procedure": {
-            "subject_id": pa.string(),
-            "procedure_id": pa.string(),
-            "status": pa.string(),
-            "system": pa.string(),
-            "code": pa.string(),
-            "concept": pa.string(),
-            "start_time": _TIME,
-            "available_time": _TIME,
-        },
+        table: {name: SILVER_SCHEMAS[table].field(name).type for name in names.split()}
+        for table, names in _READ.items()
     }
 )
-"""Silver table → column → type. ``patient.follow_up_end`` is read too where it exists."""
-
-FOLLOW_UP_END = "follow_up_end"
+"""Silver table → column → type: what this stage reads of :data:`~medcairn.core.silver.SILVER_SCHEMAS`."""
 
 
 def empty_table(name: str) -> pa.Table:
@@ -99,29 +74,19 @@ def empty_table(name: str) -> pa.Table:
 
 @dataclass(frozen=True)
 class SilverRows:
-    """Rows of one silver table, whose columns come out as numpy arrays."""
+    """Rows of one silver table, whose columns come out as numpy arrays.
+
+    Text may be dictionary-encoded: then every look-up is made once a distinct text, not once a row.
+    """
 
     name: str
     table: pa.Table
 
     @classmethod
     def of(cls, tables: Mapping[str, pa.Table], name: str) -> SilverRows:
-        """The table ``name``; one without rows when it is absent.
-
-        Raises :class:`DataError` when a column that this stage needs is absent.
-        """
+        """The table ``name``; one without rows when it is absent."""
         table = tables.get(name)
-        if table is None:
-            return cls(name, empty_table(name))
-        for column in COLUMNS[name]:
-            if column not in table.column_names:
-                raise DataError(
-                    "A silver table lacks a column that features need",
-                    hint="Build silver again with this version",
-                    table=Label(name),
-                    column=Label(column),
-                )
-        return cls(name, table)
+        return cls(name, empty_table(name) if table is None else table)
 
     def where(self, mask: Flags) -> SilverRows:
         """The rows for which ``mask`` is true."""
@@ -130,14 +95,22 @@ class SilverRows:
     def __len__(self) -> int:
         return int(self.table.num_rows)
 
-    def has(self, column: str) -> bool:
-        """Whether an optional column is there."""
-        return column in self.table.column_names
-
     def column(self, name: str) -> pa.Array:
-        """One column as a single Arrow array of the type that :data:`COLUMNS` says."""
-        wanted = COLUMNS[self.name].get(name, _TIME)
-        column = self.table.column(name).combine_chunks()
+        """One column as a single Arrow array of the silver's type, or its dictionary.
+
+        Raises :class:`DataError` when it is absent or cannot be read as that type.
+        """
+        wanted = SILVER_SCHEMAS[self.name].field(name).type
+        if name not in self.table.column_names:
+            raise DataError(
+                "A silver table lacks a column that features need",
+                hint="Build silver again with this version",
+                table=Label(self.name),
+                column=Label(name),
+            )
+        column = self.table.column(name)
+        if pa.types.is_dictionary(column.type) and column.type.value_type == wanted:
+            return _one_array(column.unify_dictionaries() if isinstance(column, pa.ChunkedArray) else column)
         refused = False
         if column.type != wanted:
             try:
@@ -150,19 +123,37 @@ class SilverRows:
                 table=Label(self.name),
                 column=Label(name),
             )
-        return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+        return _one_array(column)
+
+    def codes(self, name: str) -> tuple[Ints, pa.Array]:
+        """For each row the position of its text among the distinct texts (-1 for null), and those texts."""
+        return _encoded(self.column(name))
+
+    def items(self, name: str) -> tuple[Ints, Ints, pa.Array]:
+        """The items of a column of lists: row, position among the distinct texts, and those texts."""
+        column = self.column(name)
+        codes, texts = _encoded(column.flatten())
+        return _ints(pc.list_parent_indices(column)), codes, texts
 
     def position_in(self, name: str, values: Sequence[str] | pa.Array) -> Ints:
         """For each row the position of its text in ``values``, -1 when it is not there or null."""
         wanted = values if isinstance(values, pa.Array) else pa.array(values, pa.string())
         if len(wanted) == 0:
             return np.full(len(self), -1, np.int64)
-        found = pc.index_in(self.column(name), value_set=wanted)
-        return _ints(pc.fill_null(found, -1))
+        column = self.column(name)
+        if not pa.types.is_dictionary(column.type):
+            return _ints(pc.fill_null(pc.index_in(column, value_set=wanted, skip_nulls=True), -1))
+        codes, texts = _encoded(column)
+        return positions_of(texts, wanted)[codes]
 
     def one_of(self, name: str, values: Sequence[str]) -> Flags:
-        """True where the text is one of ``values``; null is none of them."""
-        return self.position_in(name, values) >= 0
+        """True where the text, or any item of the list, is one of ``values``; null is none of them."""
+        if not pa.types.is_list(SILVER_SCHEMAS[self.name].field(name).type):
+            return self.position_in(name, values) >= 0
+        row, code, texts = self.items(name)
+        found = np.zeros(len(self), np.bool_)
+        found[row[positions_of(texts, pa.array(values, pa.string()))[code] >= 0]] = True
+        return found
 
     def numbers_of(self, *names: str) -> Ints:
         """A number for each row such that rows with equal text in ``names`` have the same number.
@@ -171,14 +162,15 @@ class SilverRows:
         """
         numbers = np.zeros(len(self), np.int64)
         for name in names:
-            encoded = pc.dictionary_encode(pc.fill_null(self.column(name), ""))
-            order = np.argsort(_ints(pc.array_sort_indices(encoded.dictionary)))
-            numbers = numbers * (len(order) + 1) + order[_ints(encoded.indices)]
+            codes, texts = self.codes(name)
+            rank = np.zeros(len(texts) + 1, np.int64)  # the last one is for null
+            rank[_ints(pc.array_sort_indices(texts))] = np.arange(1, len(texts) + 1)
+            numbers = numbers * (len(texts) + 2) + rank[codes]
         return numbers
 
     def times(self, name: str) -> Ints:
         """Microseconds since 1970 (UTC); :data:`NO_TIME` for null."""
-        return _ints(pc.fill_null(self.column(name).cast(pa.int64()), NO_TIME))
+        return self.ints(name, NO_TIME)
 
     def floats(self, name: str) -> Floats:
         """Numbers; NaN for null."""
@@ -186,8 +178,13 @@ class SilverRows:
         return np.asarray(pc.fill_null(column, np.nan).to_numpy(zero_copy_only=False), np.float64)
 
     def ints(self, name: str, null: int) -> Ints:
-        """Whole numbers; ``null`` for null."""
-        return _ints(pc.fill_null(self.column(name).cast(pa.int64()), null))
+        """Whole numbers, or microseconds of times; ``null`` for null."""
+        column = self.column(name)
+        if column.type != pa.int64():
+            column = (
+                column.view(pa.int64()) if pa.types.is_timestamp(column.type) else column.cast(pa.int64())
+            )
+        return _ints(pc.fill_null(column, null) if column.null_count else column)
 
     def flags(self, name: str) -> Flags:
         """True where the column is true; null is not."""
@@ -195,8 +192,28 @@ class SilverRows:
         return np.asarray(filled.to_numpy(zero_copy_only=False), np.bool_)
 
 
+def positions_of(texts: pa.Array, values: pa.Array) -> Ints:
+    """For each of ``texts`` its position in ``values``, -1 when it is not there; one more -1 at the end."""
+    found = _ints(pc.fill_null(pc.index_in(texts, value_set=values, skip_nulls=True), -1))
+    return np.append(found, -1)
+
+
+def _encoded(column: pa.Array) -> tuple[Ints, pa.Array]:
+    if not pa.types.is_dictionary(column.type):
+        column = pc.dictionary_encode(column)
+    indices = column.indices
+    return _ints(pc.fill_null(indices, -1) if indices.null_count else indices), column.dictionary
+
+
+def _one_array(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    combined = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if isinstance(combined, pa.ChunkedArray):  # too long for one array of text
+        raise DataError("A silver column is too long to be read at once", rows=len(combined))
+    return combined
+
+
 def _ints(array: pa.Array) -> Ints:
-    return np.asarray(array.to_numpy(zero_copy_only=False)).astype(np.int64)
+    return np.asarray(array.to_numpy(zero_copy_only=False)).astype(np.int64, copy=False)
 
 
 __all__ = [
@@ -208,4 +225,5 @@ __all__ = [
     "Ints",
     "SilverRows",
     "empty_table",
+    "positions_of",
 ]

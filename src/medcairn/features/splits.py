@@ -16,13 +16,15 @@ right to about a year and no finer.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from medcairn.core.errors import DataError
+from medcairn.core.errors import DataError, PolicyError
 from medcairn.features.silver_columns import Flags
 
 TRAIN, TUNING, HELD_OUT = "train", "tuning", "held_out"
@@ -54,7 +56,7 @@ def split_cohort(
     subject = np.asarray(encoded.indices).astype(np.int64)
     time = np.asarray(cohort.column("prediction_time").combine_chunks().cast(pa.int64())).astype(np.int64)
     ids = [str(value) for value in encoded.dictionary.to_pylist()]
-    split = _subject_splits(ids, held_out_fraction, tuning_fraction)[subject]
+    split = _drawn(ids, held_out_fraction, tuning_fraction)[subject]
     held_out = split == SPLITS.index(HELD_OUT)
     cut = np.sort(time)[max(0, int(len(time) * (1 - later_fraction)) - 1)] if len(time) else 0
     kept = np.where(held_out, time > cut, time <= cut)
@@ -68,7 +70,28 @@ def split_cohort(
     return Split(pa.array(SPLITS).take(pa.array(split)), np.asarray(kept))
 
 
-def _subject_splits(ids: list[str], held_out: float, tuning: float) -> NDArray[np.int64]:
+def subject_splits(ids: Sequence[str], held_out_fraction: float, tuning_fraction: float) -> list[str]:
+    """The split of each of different subjects, drawn by a hash of its id."""
+    return [SPLITS[place] for place in _drawn(ids, held_out_fraction, tuning_fraction)]
+
+
+def check_subjects_apart(subject_ids: pa.ChunkedArray, splits: pa.ChunkedArray) -> None:
+    """Refuse splits that put one subject on both sides.
+
+    Raises :class:`PolicyError` with the number of such subjects.
+    """
+    pairs = pa.table({"subject_id": subject_ids, "split": splits}).group_by("subject_id")
+    sides = pairs.aggregate([("split", "count_distinct")])
+    torn = pc.sum(pc.greater(sides.column("split_count_distinct"), 1)).as_py() or 0
+    if torn:
+        raise PolicyError(
+            "A split puts a subject on both sides: a model would be tested on whom it learned from",
+            hint="Split by subject and not by row",
+            subjects=int(torn),
+        )
+
+
+def _drawn(ids: Sequence[str], held_out: float, tuning: float) -> NDArray[np.int64]:
     order = np.argsort([_hash(name) for name in ids], kind="stable")
     count = min(max(round(held_out * len(ids)), 1), max(len(ids) - 1, 0))
     split = np.full(len(ids), SPLITS.index(TRAIN), np.int64)
@@ -81,4 +104,13 @@ def _hash(subject_id: str) -> int:
     return int.from_bytes(hashlib.sha256(f"split|{subject_id}".encode()).digest()[:7], "big")
 
 
-__all__ = ["HELD_OUT", "SPLITS", "TRAIN", "TUNING", "Split", "split_cohort"]
+__all__ = [
+    "HELD_OUT",
+    "SPLITS",
+    "TRAIN",
+    "TUNING",
+    "Split",
+    "check_subjects_apart",
+    "split_cohort",
+    "subject_splits",
+]

@@ -17,7 +17,15 @@ TOP_AGE = 90
 
 _NO_YEAR = -1
 _AGE_BANDS = ((0, "0-17"), (18, "18-44"), (45, "45-64"), (65, "65-74"), (75, "75-84"), (85, "85+"))
-AVAILABLE_IN = ("encounter", "condition", "observation", "medication", "procedure")
+AVAILABLE_IN = (
+    "encounter",
+    "condition",
+    "observation",
+    "medication",
+    "procedure",
+    "immunization",
+    "allergy",
+)
 """The silver tables that have an available time."""
 
 
@@ -65,28 +73,28 @@ class Subjects:
 def read_subjects(tables: Mapping[str, pa.Table], ids: pa.Array | None = None) -> Subjects:
     """The subjects of the patient table: all of them sorted by id, or those of ``ids`` in that order.
 
-    A subject of ``ids`` without a patient row has everything missing.
+    Only current rows are looked at. A subject of ``ids`` without one has everything missing.
     """
     rows = SilverRows.of(tables, "patient")
+    rows = rows.where(rows.flags("current"))
     if ids is None:
-        ids = pc.drop_null(pc.unique(rows.column("subject_id")))
+        ids = pc.drop_null(pc.unique(rows.column("subject_id").cast(pa.string())))
         ids = ids.take(pc.array_sort_indices(ids))
     owner = rows.position_in("subject_id", ids)
     place = np.full(len(ids), -1, np.int64)
     place[owner[owner >= 0]] = np.flatnonzero(owner >= 0)
     at = pa.array(place, mask=place < 0)
     sex = rows.position_in("gender", ["male", "female"])
-    follow_up = rows.times(FOLLOW_UP_END) if rows.has(FOLLOW_UP_END) else np.full(len(rows), NO_TIME)
     return Subjects(
         ids=ids,
         birth_year=_at(rows.ints("birth_year", _NO_YEAR), place, _NO_YEAR),
         over_89=_at(rows.flags("age_90_plus").astype(np.int64), place, 0),
         female=np.where(_at(sex, place, -1) < 0, np.nan, _at(sex, place, -1).astype(np.float64)),
-        gender=rows.column("gender").take(at),
-        race=rows.column("race").take(at),
-        ethnicity=rows.column("ethnicity").take(at),
+        gender=rows.column("gender").take(at).cast(pa.string()),
+        race=rows.column("race").take(at).cast(pa.string()),
+        ethnicity=rows.column("ethnicity").take(at).cast(pa.string()),
         deceased=_at(rows.times("deceased_time"), place, NO_TIME),
-        follow_up_end=_at(follow_up, place, NO_TIME),
+        follow_up_end=_at(rows.times(FOLLOW_UP_END), place, NO_TIME),
     )
 
 

@@ -1,4 +1,4 @@
-"""Quarantine: what could not be used, where it stands and why. Never what it says."""
+"""Quarantine: what could not be loaded, where it stands and why. Never what it says."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from types import MappingProxyType
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from medcairn.core.files import storage_errors
+from medcairn.core.errors import IntegrityError
+from medcairn.core.files import storage_errors, write_file
 
 SCHEMA = pa.schema(
     [
@@ -25,47 +25,19 @@ SCHEMA = pa.schema(
 
 
 class Reason(StrEnum):
-    """Why something is in quarantine.
+    """Why a line is kept out of bronze.
 
-    The first group keeps a whole line or resource out. The second keeps the row, with the value or time at
-    fault null: it could be read, and may not be used as a number or as a time.
+    ``superseded``: a later line of the same folder is of the same resource and version number, or the folder
+    says that the resource was deleted after it. ``not_a_deletion``: an entry of a deletion Bundle that does
+    not name one resource with certainty.
     """
 
     NOT_JSON = "not_json"
     NO_RESOURCE_TYPE = "no_resource_type"
+    OTHER_RESOURCE_TYPE = "other_resource_type"
     NO_ID = "no_id"
-    NO_SUBJECT = "no_subject"
     SUPERSEDED = "superseded"
-
-    IMPLAUSIBLE_VALUE = "implausible_value"
-    UNKNOWN_UNIT = "unknown_unit"
-    CENSORED_VALUE = "censored_value"
-    PARTIAL_TIME = "partial_time"
-    INVALID_TIME = "invalid_time"
-    MEDICATION_BY_REFERENCE = "medication_by_reference"
-
-
-ROW_IS_ABSENT = frozenset(
-    {Reason.NOT_JSON, Reason.NO_RESOURCE_TYPE, Reason.NO_ID, Reason.NO_SUBJECT, Reason.SUPERSEDED}
-)
-"""The reasons that keep a whole resource out of silver."""
-
-PROBLEM_BITS: Mapping[int, Reason] = MappingProxyType(
-    {
-        1: Reason.IMPLAUSIBLE_VALUE,
-        2: Reason.UNKNOWN_UNIT,
-        4: Reason.CENSORED_VALUE,
-        8: Reason.PARTIAL_TIME,
-        16: Reason.INVALID_TIME,
-        32: Reason.MEDICATION_BY_REFERENCE,
-    }
-)
-"""The ``problems`` column of a silver step is the sum of these bits; the .sql files name them too."""
-
-
-def problems_in(bits: int) -> list[Reason]:
-    """The reasons in a ``problems`` value."""
-    return [reason for bit, reason in PROBLEM_BITS.items() if bits & bit]
+    NOT_A_DELETION = "not_a_deletion"
 
 
 class Quarantine:
@@ -82,16 +54,41 @@ class Quarantine:
         """Entries by reason."""
         return dict(sorted(Counter(entry[3] for entry in self._entries).items()))
 
-    def write(self, path: Path) -> None:
-        """Write the entries as Parquet, sorted; nothing when there is none."""
-        if not self._entries:
+    def read(self, path: Path) -> None:
+        """Take in the entries of a file that :meth:`write` wrote; none when there is no such file.
+
+        Raises :class:`IntegrityError` when it cannot be read.
+        """
+        if not path.is_file():
             return
-        ordered = sorted(self._entries, key=lambda e: (e[0], e[1], e[4], e[3]))
+        broken = False
+        try:
+            for row in pq.read_table(path).to_pylist():
+                entry = (row["table"], row["source_file"], row["resource_type"] or "", row["reason"])
+                self._entries.add((*entry, row["source_line"]))
+        except (pa.ArrowException, OSError, KeyError):
+            broken = True
+        if broken:
+            raise IntegrityError("A Parquet file cannot be read", file=path)
+
+    def write(self, path: Path) -> None:
+        """Write the entries as Parquet, sorted, whole or not at all; no file when there is none.
+
+        A file that says the same already is left alone.
+        """
+        if not self._entries:
+            with storage_errors():
+                path.unlink(missing_ok=True)
+            return
+        ordered = sorted(self._entries, key=lambda e: (e[0], e[1], e[4], e[3], e[2]))
         tables, files, types, reasons, lines = zip(*ordered, strict=True)
         columns = (tables, reasons, [t or None for t in types], files, lines)
         arrays = [pa.array(c, f.type) for c, f in zip(columns, SCHEMA, strict=True)]
-        with storage_errors():
-            pq.write_table(pa.Table.from_arrays(arrays, schema=SCHEMA), path, compression="zstd")
+        buffer = pa.BufferOutputStream()
+        pq.write_table(pa.Table.from_arrays(arrays, schema=SCHEMA), buffer, compression="zstd")
+        data = buffer.getvalue().to_pybytes()
+        if not path.is_file() or path.read_bytes() != data:
+            write_file(path, data)
 
 
-__all__ = ["PROBLEM_BITS", "ROW_IS_ABSENT", "SCHEMA", "Quarantine", "Reason", "problems_in"]
+__all__ = ["SCHEMA", "Quarantine", "Reason"]

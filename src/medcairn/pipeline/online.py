@@ -1,20 +1,86 @@
-"""Features of one FHIR Bundle, by the code that made the training table: the same views and finisher."""
+"""Features of one FHIR Bundle, by the code that makes the training table: views, typing, events, kernels."""
 
 from __future__ import annotations
 
+import gc
 import json
-import math
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import pyarrow as pa
-
 from medcairn.core.errors import DataError
-from medcairn.features import feature_set_from_spec, features_at
-from medcairn.lakehouse import silver_from_resources
+from medcairn.features import FeatureSet, feature_set_from_spec
+from medcairn.features.plan import columns_of, streams_of
+from medcairn.features.subject_rows import SubjectFeatures
+from medcairn.lakehouse.silver.bundle import resources_in
+from medcairn.lakehouse.silver.memory import SilverReader
 
-_MICROSECONDS_UTC = pa.timestamp("us", tz="UTC")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_PATIENT = "patient"
+
+
+class FeatureService:
+    """The features of one subject as they could be known at an instant, without a lake.
+
+    Equal to the last bit to what the batch computes of the same resources. Safe to share between threads.
+    """
+
+    def __init__(self, feature_set: FeatureSet) -> None:
+        streams = streams_of(feature_set)
+        tables = dict.fromkeys((_PATIENT, *SubjectFeatures(feature_set).tables))
+        self._columns = {name: columns_of(name, streams) for name in tables}
+        first = SilverReader(self._columns)
+        self._idle = deque([first])
+        self._engine = SubjectFeatures(feature_set, first.columns)
+
+    @classmethod
+    def from_package(cls, package: Path) -> FeatureService:
+        """The service of a model package's feature set. The package is checked already."""
+        return cls(feature_set_from_spec(json.loads((package / "feature_spec.json").read_bytes())))
+
+    def warm(self) -> None:
+        """Do what the first request would wait for: compile the kernels, or load them."""
+        self._engine.warm()
+
+    def from_bundle(self, bundle: bytes, prediction_time: datetime) -> Mapping[str, float | None]:
+        """The features at ``prediction_time`` of the subject of a FHIR Bundle, or a JSON list of resources.
+
+        None is missing. Where the Bundle holds several versions of a resource, each counts for its time.
+
+        Raises :class:`DataError` when the Bundle cannot be read, does not hold exactly one Patient, or when
+        ``prediction_time`` has no time zone.
+        """
+        with _collecting_later():
+            return self.from_resources(resources_in(bundle), prediction_time)
+
+    def from_resources(
+        self, resources: Sequence[bytes], prediction_time: datetime
+    ) -> Mapping[str, float | None]:
+        """The same of resources, each the JSON text of one."""
+        if prediction_time.utcoffset() is None:
+            raise DataError("The prediction time has no time zone", hint="For example 2026-01-31T09:30:00Z")
+        with _collecting_later(), self._reader() as reader:
+            rows = reader.rows(resources)
+            subjects = {row[0] for row in rows[_PATIENT]}
+            if len(subjects) != 1:
+                raise DataError("A Bundle must hold exactly one Patient", patients=len(subjects))
+            own = {name: [row for row in found if row[0] in subjects] for name, found in rows.items()}
+            return self._engine.features(own, (prediction_time - _EPOCH) // _MICROSECOND)
+
+    @contextmanager
+    def _reader(self) -> Iterator[SilverReader]:
+        """A reader for one request. It takes a second to make, so it is kept for the next, in any thread."""
+        try:
+            reader = self._idle.pop()
+        except IndexError:
+            reader = SilverReader(self._columns)
+        try:
+            yield reader
+        finally:
+            self._idle.append(reader)
 
 
 def bundle_features(
@@ -22,30 +88,24 @@ def bundle_features(
 ) -> Callable[[Sequence[bytes], datetime], Mapping[str, float | None]]:
     """A function from one subject's resources and the instant of prediction to the package's features.
 
-    The package is checked already. The function raises :class:`DataError` unless the resources belong to
-    exactly one Patient.
+    See :meth:`FeatureService.from_resources`. What the first request would wait for is done here.
     """
-    feature_set = feature_set_from_spec(json.loads((package / "feature_spec.json").read_bytes()))
-
-    def compute(resources: Sequence[bytes], prediction_time: datetime) -> Mapping[str, float | None]:
-        tables = silver_from_resources(resources)
-        subjects = tables["patient"]["subject_id"].to_pylist()
-        if len(subjects) != 1:
-            raise DataError("A Bundle must hold exactly one Patient", patients=len(subjects))
-        index = pa.table(
-            {
-                "subject_id": pa.array(subjects, pa.string()),
-                "prediction_time": pa.array([prediction_time], _MICROSECONDS_UTC),
-            }
-        )
-        row = features_at(tables, index, feature_set).to_pylist()[0]
-        return {name: _finite(row[name]) for name in feature_set.names}
-
-    return compute
+    service = FeatureService.from_package(package)
+    service.warm()
+    return service.from_resources
 
 
-def _finite(value: object) -> float | None:
-    return float(value) if isinstance(value, float) and math.isfinite(value) else None
+@contextmanager
+def _collecting_later() -> Iterator[None]:
+    """Without the search for cycles: a request makes thousands of tuples and no cycle, and a search in the
+    middle of one would look at everything that the process holds."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
-__all__ = ["bundle_features"]
+__all__ = ["FeatureService", "bundle_features"]

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from medcairn.audit import EventType, Ledger
-from medcairn.core.artifacts import ArtifactRef, Draft, Zone, draft_artifact
+from medcairn.core.artifacts import MANIFEST, ArtifactRef, Draft, Zone, draft_artifact, read_manifest
 from medcairn.core.canonical import JSON
 from medcairn.core.errors import Interrupted, MedcairnError, UsageError
 from medcairn.core.labels import Label
@@ -44,13 +44,26 @@ class StepContext:
         return self.study.root / self.inputs[name].path
 
     @contextmanager
-    def draft(self, name: str, path: str, *, kind: str, zone: Zone, resume: bool = False) -> Iterator[Draft]:
+    def draft(
+        self,
+        name: str,
+        path: str,
+        *,
+        kind: str,
+        zone: Zone,
+        resume: bool = False,
+        on_last: Callable[[Mapping[str, JSON]], bool] = lambda facts: False,
+    ) -> Iterator[Draft]:
         """Make the output artifact ``name`` at ``path`` below the study; see :func:`draft_artifact`.
+
+        The draft goes on from the artifact that is there when ``on_last`` says so of its facts.
 
         It is recorded as soon as it stands, so that a step that fails later leaves nothing unexplained.
         """
+        final = self.study.root / path
+        last = (final / MANIFEST).is_file() and on_last(read_manifest(final).facts)
         made: AbstractContextManager[Draft] = draft_artifact(
-            self.study.root / path, kind=kind, zone=zone, resume=resume
+            final, kind=kind, zone=zone, resume=resume, base=final if last else None
         )
         with made as draft:
             yield draft
@@ -64,6 +77,7 @@ class StepContext:
             stage=self.step.name,
             inputs=tuple(self.inputs.values()),
             outputs=(ref,),
+            record=dataset_of(self.study),
         )
         self.outputs.append(ref)
         self.record[name] = dict(draft.facts)
@@ -109,7 +123,7 @@ def run_steps(
     Raises the error of the step that failed, after recording it; earlier steps stay finished.
     """
     outcomes: list[StepOutcome] = []
-    with _only_run(study), study.ledger() as ledger:
+    with only_run(study), study.ledger() as ledger:
         run_id = study.ids.new()
         ledger.append(
             EventType.RUN_STARTED,
@@ -160,11 +174,26 @@ def _run_step(
         actor=acting_person(),
         inputs=tuple(inputs.values()),
         outputs=context.outputs,
-        record={**context.record, "basis": basis.as_json(), "cost": cost, "summary": context.summary},
+        record={
+            **context.record,
+            **dataset_of(study),
+            "basis": basis.as_json(),
+            "cost": cost,
+            "summary": context.summary,
+        },
         run_id=run_id,
         stage=step.name,
     )
     return StepOutcome(step, reason, meter.seconds, meter.peak_bytes, context.summary, context.record)
+
+
+def dataset_of(study: Study) -> dict[str, JSON]:
+    """The version of the silver tables that a study stands on; every event from there on carries it."""
+    folder = study.root / "lake" / "silver"
+    if not (folder / MANIFEST).is_file():
+        return {}
+    manifest = read_manifest(folder)
+    return {"dataset": {"silver": manifest.digest, "table_versions": manifest.facts.get("table_versions")}}
 
 
 def _inputs(step: Step, artifacts: Mapping[str, ArtifactRef]) -> dict[str, ArtifactRef]:
@@ -207,7 +236,7 @@ def _recordable(failure: BaseException) -> MedcairnError:
 
 
 @contextmanager
-def _only_run(study: Study) -> Iterator[None]:
+def only_run(study: Study) -> Iterator[None]:
     """One run of a study at a time; the lock goes with the process, also when it is killed."""
     with (study.root / ".run.lock").open("w") as stream:
         busy = False
@@ -220,4 +249,4 @@ def _only_run(study: Study) -> Iterator[None]:
         yield
 
 
-__all__ = ["StepContext", "StepOutcome", "run_steps", "Action"]
+__all__ = ["Action", "StepContext", "StepOutcome", "only_run", "run_steps"]

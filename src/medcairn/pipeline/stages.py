@@ -43,7 +43,16 @@ STAGES = (
     Stage(
         2,
         "De-identification",
-        (Step("deid", "De-identify and scan for leaks", ("export",), ("deid",), ("deid",), ("deid",)),),
+        (
+            Step(
+                "deid",
+                "De-identify and scan for leaks",
+                ("export",),
+                ("deid",),
+                ("deid", "engine"),
+                ("deid",),
+            ),
+        ),
     ),
     Stage(
         3,
@@ -53,8 +62,8 @@ STAGES = (
                 "lakehouse",
                 "Load bronze and silver",
                 ("deid",),
-                ("bronze", "silver"),
-                (),
+                ("bronze", "silver", "quality"),
+                ("engine",),
                 ("lakehouse", "core/concepts"),
             ),
             Step(
@@ -62,7 +71,7 @@ STAGES = (
                 "Cohort, features and splits",
                 ("silver",),
                 ("gold",),
-                ("features", "split"),
+                ("features", "split", "engine"),
                 ("features", "core/concepts"),
             ),
         ),

@@ -1,115 +1,71 @@
-"""Reads the concept files beside this module."""
+"""The catalogue: every concept file beside this module, read on first use, and the look-up by code."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from fractions import Fraction
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache, lru_cache
 from importlib import resources
-from types import MappingProxyType
-from typing import TypeAlias, Union
 
-import yaml
-
-from medcairn.core.concepts.concept import Concept, Kind, Unit
+from medcairn.core.concepts.concept import Concept, Kind
+from medcairn.core.concepts.parse import parse_concepts
+from medcairn.core.concepts.systems import plain_code, system_of
 from medcairn.core.errors import SettingsError
 from medcairn.core.labels import Label
 
-LOINC = "http://loinc.org"
-SNOMED = "http://snomed.info/sct"
-ICD10CM = "http://hl7.org/fhir/sid/icd-10-cm"
-RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
-CVX = "http://hl7.org/fhir/sid/cvx"
-
-SYSTEMS: Mapping[str, str] = MappingProxyType(
-    {"loinc": LOINC, "snomed": SNOMED, "icd10cm": ICD10CM, "rxnorm": RXNORM, "cvx": CVX}
-)
-"""Short names of code systems, as the concept files use them, and the URIs that FHIR uses."""
-
-_FILES = {
-    "measurements.yaml": Kind.MEASUREMENT,
-    "conditions.yaml": Kind.CONDITION,
-    "medications.yaml": Kind.MEDICATION,
-    "procedures.yaml": Kind.PROCEDURE,
+_FILES: Mapping[Kind, tuple[str, ...]] = {
+    Kind.MEASUREMENT: (
+        "vital_signs",
+        "chemistry",
+        "metabolism",
+        "haematology",
+        "coagulation",
+        "heart",
+        "hormones",
+        "blood_gas",
+        "urine",
+        "questionnaires",
+    ),
+    Kind.CONDITION: ("conditions", "acute_conditions", "charlson", "elixhauser"),
+    Kind.MEDICATION: ("medications", "medication_classes"),
+    Kind.PROCEDURE: ("procedures",),
+    Kind.IMMUNIZATION: ("immunizations",),
+    Kind.ALLERGY: ("allergies",),
 }
-_KEYS = {"title", "unit", "units", "plausible", *SYSTEMS, *(f"{name}_prefix" for name in SYSTEMS)}
-
-_Yaml: TypeAlias = Union[bool, int, float, str, list["_Yaml"], dict[str, "_Yaml"], None]
+"""File names in the order of the catalogue. A file may refer to concepts of its kind in files before it."""
 
 
-def parse_concepts(text: str, kind: Kind) -> dict[str, Concept]:
-    """The concepts of one YAML file.
+class _Catalogue(Mapping[str, Concept]):
+    """The concepts by name; the files are read when the first one is asked for."""
 
-    Raises :class:`SettingsError` that names the concept and key at fault.
-    """
-    document: object = None
-    broken = False
-    try:
-        # Plain text for every scalar: 1.0 and 1E2 may be codes.
-        document = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506
-    except yaml.YAMLError:
-        broken = True
-    if broken or not isinstance(document, dict):
-        raise SettingsError("A concept file is not a YAML mapping", kind=kind)
-    return {name: _concept(name, entry, kind) for name, entry in document.items()}
+    def __getitem__(self, name: str) -> Concept:
+        return _concepts()[name]
 
+    def __iter__(self) -> Iterator[str]:
+        return iter(_concepts())
 
-def _concept(name: str, entry: _Yaml, kind: Kind) -> Concept:
-    label = Label(name)
-    if not isinstance(entry, dict) or not set(entry) <= _KEYS:
-        raise SettingsError("A concept has a key that is not known", concept=label)
-    unit = entry.get("unit")
-    low, high = (None, None)
-    if unit is not None:
-        bounds = _texts(entry.get("plausible"))
-        low, high = (_number(bounds[0], label), _number(bounds[1], label)) if len(bounds) == 2 else (1.0, 0.0)
-    return Concept(
-        name=label,
-        title=str(entry.get("title", "")),
-        kind=kind,
-        codes=tuple((uri, c) for short, uri in SYSTEMS.items() for c in _texts(entry.get(short))),
-        prefixes=tuple(
-            (uri, c) for short, uri in SYSTEMS.items() for c in _texts(entry.get(f"{short}_prefix"))
-        ),
-        canonical_unit=str(unit) if unit is not None else None,
-        units=_units(str(unit), entry.get("units"), label) if unit is not None else (),
-        low=low,
-        high=high,
-    )
+    def __len__(self) -> int:
+        return len(_concepts())
+
+    def __repr__(self) -> str:
+        return f"<catalogue of {len(self)} concepts>"
 
 
-def _units(canonical: str, entry: _Yaml, concept: Label) -> tuple[Unit, ...]:
-    found = [Unit(canonical, 1.0, 0.0)]
-    for name, rule in (entry if isinstance(entry, dict) else {}).items():
-        factor, offset = ([*_texts(rule), "0"] if isinstance(rule, list) else [str(rule), "0"])[:2]
-        found.append(Unit(name, _number(factor, concept), _number(offset, concept)))
-    return tuple(found)
+CONCEPTS: Mapping[str, Concept] = _Catalogue()
+"""Every concept by name, in the order of the files. Raises :class:`SettingsError` for a broken file."""
 
 
-def _texts(entry: _Yaml) -> list[str]:
-    return [str(item) for item in entry] if isinstance(entry, list) else []
-
-
-def _number(text: str, concept: Label) -> float:
-    """A decimal number or a quotient of two, without a rounding on the way."""
-    value: float | None = None
-    try:
-        top, _, bottom = text.partition("/")
-        value = float(Fraction(top) / Fraction(bottom or "1"))
-    except (ValueError, ZeroDivisionError):
-        pass
-    if value is None:
-        raise SettingsError("A concept has a number that cannot be read", concept=concept)
-    return value
-
-
-def _read_all() -> dict[str, Concept]:
-    folder = resources.files(__package__)
+@cache
+def _concepts() -> Mapping[str, Concept]:
+    folder = resources.files(__package__).joinpath("value_sets")
     found: dict[str, Concept] = {}
-    for file, kind in _FILES.items():
-        concepts = parse_concepts(folder.joinpath(file).read_text(encoding="utf-8"), kind)
-        if found.keys() & concepts.keys():
-            raise SettingsError("Two concept files define the same name", kind=kind)
-        found |= concepts
+    for kind, files in _FILES.items():
+        for file in files:
+            text = folder.joinpath(f"{file}.yaml").read_text(encoding="utf-8")
+            concepts = parse_concepts(text, kind, found)
+            if found.keys() & concepts.keys():
+                raise SettingsError("Two concept files define the same name", kind=kind)
+            found.update(concepts)
     _refuse_shared_measurements(found)
     return found
 
@@ -124,23 +80,51 @@ def _refuse_shared_measurements(concepts: Mapping[str, Concept]) -> None:
             seen |= set(concept.codes)
 
 
-CONCEPTS: Mapping[str, Concept] = MappingProxyType(_read_all())
-"""Every concept by name, in the order of the files."""
+@dataclass(frozen=True)
+class _Index:
+    """Places in the catalogue by (kind, system, plain code); ``longest`` prefix of each kind and system."""
+
+    names: tuple[Label, ...]
+    exact: Mapping[tuple[Kind, str, str], list[int]]
+    prefixes: Mapping[tuple[Kind, str, str], list[int]]
+    longest: Mapping[tuple[Kind, str], int]
 
 
-def concepts_of(system: str, code: str, kind: Kind) -> tuple[str, ...]:
-    """Names of the concepts of ``kind`` that the code belongs to, in catalogue order."""
-    return tuple(c.name for c in CONCEPTS.values() if c.kind is kind and c.matches(system, code))
+@cache
+def _index() -> _Index:
+    exact: dict[tuple[Kind, str, str], list[int]] = {}
+    prefixes: dict[tuple[Kind, str, str], list[int]] = {}
+    longest: dict[tuple[Kind, str], int] = {}
+    concepts = tuple(_concepts().values())
+    for place, concept in enumerate(concepts):
+        for system, code in concept.codes:
+            exact.setdefault((concept.kind, system, plain_code(system, code)), []).append(place)
+        for system, prefix in concept.prefixes:
+            plain = plain_code(system, prefix)
+            prefixes.setdefault((concept.kind, system, plain), []).append(place)
+            key = (concept.kind, system)
+            longest[key] = max(longest.get(key, 0), len(plain))
+    return _Index(tuple(concept.name for concept in concepts), exact, prefixes, longest)
 
 
-__all__ = [
-    "CONCEPTS",
-    "CVX",
-    "ICD10CM",
-    "LOINC",
-    "RXNORM",
-    "SNOMED",
-    "SYSTEMS",
-    "concepts_of",
-    "parse_concepts",
-]
+@lru_cache(maxsize=65_536)
+def concepts_of(system: str, code: str, kind: Kind) -> tuple[Label, ...]:
+    """Names of the concepts of ``kind`` that the code belongs to, in catalogue order.
+
+    Dots in ICD codes, leading zeros in CVX codes and other spellings of the system's URI do not matter.
+    """
+    index = _index()
+    system = system_of(system)
+    plain = plain_code(system, code)
+    places = set(index.exact.get((kind, system, plain), ()))
+    for length in range(1, min(len(plain), index.longest.get((kind, system), 0)) + 1):
+        places.update(index.prefixes.get((kind, system, plain[:length]), ()))
+    return tuple(index.names[place] for place in sorted(places))
+
+
+def concepts_of_coding(system: str, code: str) -> tuple[Label, ...]:
+    """Names of the concepts of every kind that the code belongs to, in catalogue order."""
+    return tuple(name for kind in Kind for name in concepts_of(system, code, kind))
+
+
+__all__ = ["CONCEPTS", "concepts_of", "concepts_of_coding"]

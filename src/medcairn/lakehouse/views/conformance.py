@@ -5,19 +5,30 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from medcairn.core.canonical import JSON
 from medcairn.core.errors import MedcairnError, UsageError
 
+_View: TypeAlias = Mapping[str, object]
+_Result: TypeAlias = tuple[list[str], list[tuple[object, ...]]]
+
 
 class Runner(Protocol):
-    """Runs a view over resources and gives (column names, rows)."""
+    """Runs a view over resources and gives (column names, rows), or raises an error of ours."""
 
-    def __call__(
-        self, view: Mapping[str, object], resources: Sequence[bytes]
-    ) -> tuple[list[str], list[tuple[object, ...]]]: ...
+    def __call__(self, view: _View, resources: Sequence[bytes], /) -> _Result: ...
+
+
+@runtime_checkable
+class ManyRunner(Protocol):
+    """Runs several views over the same resources at once; each gives its result or its error."""
+
+    def many(
+        self, views: Sequence[_View], resources: Sequence[bytes], /
+    ) -> list[_Result | MedcairnError]: ...
 
 
 @dataclass(frozen=True)
@@ -59,7 +70,7 @@ class ConformanceReport:
         return {file: {"tests": tests} for file, tests in files.items()}
 
 
-def run_suite(folder: Path, runner: Runner) -> ConformanceReport:
+def run_suite(folder: Path, runner: Runner | ManyRunner) -> ConformanceReport:
     """Run every case of the suite in ``folder`` (or in its ``tests``).
 
     Raises :class:`UsageError` when the folder holds no suite.
@@ -74,19 +85,32 @@ def run_suite(folder: Path, runner: Runner) -> ConformanceReport:
             document = None
         if isinstance(document, dict) and isinstance(document.get("tests"), list):
             resources = [json.dumps(resource).encode() for resource in document.get("resources", [])]
-            cases += [_run_case(path.name, case, resources, runner) for case in document["tests"]]
+            outcomes = _outcomes(runner, [case["view"] for case in document["tests"]], resources)
+            cases += map(partial(_judged, path.name), document["tests"], outcomes)
     if not cases:
         raise UsageError("This folder holds no SQL on FHIR test suite", folder=folder)
     return ConformanceReport(tuple(cases))
 
 
-def _run_case(file: str, case: dict[str, object], resources: list[bytes], runner: Runner) -> CaseResult:
-    title, view = str(case["title"]), case["view"]
-    assert isinstance(view, dict)
-    try:
-        columns, rows = runner(view, resources)
-    except MedcairnError as error:
-        return CaseResult(file, title, "" if case.get("expectError") else f"error: {error}")
+def _outcomes(
+    runner: Runner | ManyRunner, views: list[_View], resources: list[bytes]
+) -> list[_Result | MedcairnError]:
+    if isinstance(runner, ManyRunner):
+        return runner.many(views, resources)
+    found: list[_Result | MedcairnError] = []
+    for view in views:
+        try:
+            found.append(runner(view, resources))
+        except MedcairnError as error:
+            found.append(error)
+    return found
+
+
+def _judged(file: str, case: dict[str, object], outcome: _Result | MedcairnError) -> CaseResult:
+    title = str(case["title"])
+    if isinstance(outcome, MedcairnError):
+        return CaseResult(file, title, "" if case.get("expectError") else f"error: {outcome}")
+    columns, rows = outcome
     if case.get("expectError"):
         return CaseResult(file, title, "an error was expected")
     if "expectColumns" in case and columns != case["expectColumns"]:
@@ -110,4 +134,4 @@ def _plain(value: object) -> object:
     return float(value)
 
 
-__all__ = ["CaseResult", "ConformanceReport", "Runner", "run_suite"]
+__all__ = ["CaseResult", "ConformanceReport", "ManyRunner", "Runner", "run_suite"]

@@ -7,7 +7,6 @@ are refused, because a misspelt ``forEachOrNull`` would silently change the rows
 
 from __future__ import annotations
 
-import contextlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from medcairn.core.labels import Label
 from medcairn.lakehouse.views.elements import PRIMITIVES
 
 _COLUMN_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}\Z")
+_PLACE = re.compile(r"at `\$\.?([A-Za-z0-9_.\[\]]{1,200})`\Z")
 _TYPE_URI = "http://hl7.org/fhirpath/System."
 _Extra = list[dict[str, msgspec.Raw]] | None
 
@@ -96,15 +96,7 @@ def parse_view(text: bytes | str) -> ViewDefinition:
 
     Raises :class:`SettingsError` when it is no JSON, lacks a member, or has one of a wrong kind.
     """
-    view: _View | None = None
-    with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError):
-        view = msgspec.json.decode(text, type=_View)
-    if view is None:
-        raise SettingsError(
-            "A view is not a ViewDefinition",
-            hint="It needs `resource` and `select`; a select holds column, select, unionAll, forEach,"
-            " forEachOrNull or repeat and nothing else",
-        )
+    view = _decoded(text)
     if not view.select:
         raise SettingsError("A view selects nothing")
     return ViewDefinition(
@@ -113,6 +105,22 @@ def parse_view(text: bytes | str) -> ViewDefinition:
         selects=tuple(_select(item) for item in view.select),
         wheres=tuple(item.path for item in view.where),
         constants=dict(_constant(item) for item in view.constant),
+    )
+
+
+def _decoded(text: bytes | str) -> _View:
+    place = ""
+    try:
+        return msgspec.json.decode(text, type=_View)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as failure:
+        # Only where: the rest of its text may quote what stands there.
+        found = _PLACE.search(str(failure))
+        place = found.group(1) if found else ""
+    raise SettingsError(
+        "A view is not a ViewDefinition",
+        hint="It needs `resource` and `select`; a select holds column, select, unionAll, forEach,"
+        " forEachOrNull or repeat and nothing else",
+        **({"place": Label(place)} if place else {}),
     )
 
 

@@ -1,41 +1,25 @@
-"""Runs a view over a folder of resource files (or of bronze tables)."""
-
-# ruff: noqa: S608 -- statements are put together from names of ours; no value of data enters their text
+"""Runs a view over a folder of resource files, or of bronze tables."""
 
 from __future__ import annotations
 
-import gzip
-import zlib
-from collections.abc import Sequence
+from collections import defaultdict
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
-import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from medcairn.core.canonical import JSON
-from medcairn.core.delta import delta_files, is_delta
-from medcairn.core.errors import DataError, UsageError
-from medcairn.core.files import storage_errors
+from medcairn.core.delta import check_parquet, delta_files, is_delta
+from medcairn.core.errors import UsageError
 from medcairn.core.labels import Label
-from medcairn.lakehouse.bronze import open_resources, source_files
-from medcairn.lakehouse.engine import Engine
+from medcairn.lakehouse.bronze import bronze_rows, several_versions, source_files, version_key
+from medcairn.lakehouse.engines import EngineName, ViewEngine, view_engine
 from medcairn.lakehouse.views.compiled import CompiledView, compile_view
+from medcairn.lakehouse.views.outputs import Format, format_of, schema_of, write_rows
 
-
-class Format(StrEnum):
-    """What a view's rows can be written as; the value is the file's suffix."""
-
-    PARQUET = "parquet"
-    CSV = "csv"
-    NDJSON = "ndjson"
-
-
-_COPY = {
-    Format.PARQUET: "(FORMAT parquet, COMPRESSION zstd)",
-    Format.CSV: "(FORMAT csv, HEADER)",
-    Format.NDJSON: "(FORMAT json)",
-}
+_KEY = ["id", "sequence"]
+_VERSION = ["life", "deleted", "version_id", "last_updated", "sequence"]
 
 
 @dataclass(frozen=True)
@@ -59,55 +43,50 @@ class ViewRun:
         }
 
 
-def run_view_on_folder(view_file: Path, data_dir: Path, out: Path) -> ViewRun:
+def run_view_on_folder(
+    view_file: Path,
+    data_dir: Path,
+    out: Path,
+    *,
+    form: Format | None = None,
+    engine: EngineName = EngineName.DUCKDB,
+) -> ViewRun:
     """Run the view in ``view_file`` over the resources in ``data_dir`` and write its rows to ``out``.
 
-    ``data_dir`` holds ``<Type>….ndjson`` or ``.ndjson.gz`` files, or bronze tables. The suffix of ``out``
-    says the format (:class:`Format`); the file is whole or absent.
+    ``data_dir`` holds ``<Type>….ndjson`` or ``.ndjson.gz`` files, or bronze tables, of which the current
+    versions count. Without ``form`` the suffix of ``out`` says the format; what is written is whole or
+    absent.
 
     Raises :class:`~medcairn.core.errors.SettingsError` for a view that cannot be compiled,
-    :class:`UsageError` for a path that is wrong, :class:`DataError` with file and line for a line that is
-    not JSON.
+    :class:`UsageError` for a path that is wrong, :class:`~medcairn.core.errors.DataError` with file and line
+    for a line that is not a JSON object.
     """
-    form = _format(out)
+    form = form or format_of(out)
+    text = read_view(view_file)
+    compile_view(text)
+    runs_on = view_engine(engine)
+    compiled = compile_view(text, runs_on.dialect)
+    relation = _relation(runs_on, compiled, data_dir)
+    rows = write_rows(runs_on.batches(compiled.sql(relation)), schema_of(compiled.columns), form, out)
+    names = tuple(name for name, _, _ in compiled.columns)
+    return ViewRun(compiled.name, compiled.resource, names, rows, compiled.warnings)
+
+
+def read_view(view_file: Path) -> bytes:
+    """The bytes of a view's file. Raises :class:`UsageError` when there is none."""
     if not view_file.is_file():
         raise UsageError("There is no such view file", file=view_file)
-    compiled = compile_view(view_file.read_bytes())
-    source, column, files = _source(compiled, data_dir)
-    partial = out.with_name(out.name + ".partial")
-    engine = Engine()
-    failed: DataError | None = None
-    with storage_errors():
-        out.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        engine.run(f"COPY ({compiled.sql(source, json=column)}) TO {_quoted(partial)} {_COPY[form]}")
-    except DataError as error:
-        failed = error
-    if failed is not None:
-        partial.unlink(missing_ok=True)
-        raise _first_broken_line(files) or failed
-    rows = _count(engine, form, partial)
-    with storage_errors():
-        partial.replace(out)
-    return ViewRun(
-        compiled.name, compiled.resource, tuple(c[0] for c in compiled.columns), rows, compiled.warnings
-    )
+    return view_file.read_bytes()
 
 
-def _format(out: Path) -> Format:
-    suffix = out.suffix.removeprefix(".")
-    if suffix not in [form.value for form in Format]:
-        raise UsageError(
-            "The output's suffix is no format that a view can be written in", hint="parquet, csv or ndjson"
-        )
-    return Format(suffix)
-
-
-def _source(view: CompiledView, data_dir: Path) -> tuple[str, str, Sequence[Path]]:
-    """(relation, its JSON column, the text files behind it)."""
-    table = data_dir / view.resource
-    if is_delta(table):
-        return f"read_parquet({_listed(delta_files(table))})", "resource", ()
+def _relation(engine: ViewEngine, view: CompiledView, data_dir: Path) -> str:
+    if is_delta(data_dir / view.resource):
+        files = delta_files(data_dir / view.resource)
+        for file in files:
+            check_parquet(file)
+        if not files:
+            return engine.texts([])
+        return engine.parquet(files, _not_current(data_dir, view.resource, files[0]))
     files = [path for path in source_files(data_dir) if path.name.split(".")[0] == view.resource]
     if not files:
         raise UsageError(
@@ -116,41 +95,33 @@ def _source(view: CompiledView, data_dir: Path) -> tuple[str, str, Sequence[Path
             folder=data_dir,
             resource_type=Label(view.resource),
         )
-    return f"read_ndjson_objects({_listed(files)})", "json", files
+    return engine.lines(files)
 
 
-def _first_broken_line(files: Sequence[Path]) -> DataError | None:
-    """Where the first line stands that is not a JSON object."""
-    check = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-    for file in files:
-        number, broken = 0, False
-        try:
-            with open_resources(file) as stream:
-                for number, line in enumerate(stream, start=1):  # noqa: B007
-                    if line.strip():
-                        check(line)
-        except (msgspec.MsgspecError, EOFError, zlib.error, gzip.BadGzipFile):
-            broken = True
-        if broken:
-            return DataError("A line of a resource file is not a JSON object", file=file, line=number)
-    return None
+def _not_current(bronze_dir: Path, resource_type: str, file: Path) -> pa.Table | None:
+    """(id, sequence) of the versions that a later one, or a deletion, has taken the place of.
+
+    None for a table that knows no versions.
+    """
+    if not {*_KEY, *_VERSION} <= set(pq.read_schema(file).names):
+        return None
+    ids = several_versions(bronze_dir, resource_type)
+    rows: dict[str, list[tuple[tuple[int, bool, int, int, int], bool, int]]] = defaultdict(list)
+    for batch in bronze_rows(bronze_dir, resource_type, columns=["id", *_VERSION], ids=ids):
+        for row in batch.to_pylist():
+            key = version_key(*(row[name] for name in _VERSION))
+            rows[row["id"]].append((key, row["deleted"], row["sequence"]))
+    old = [
+        (identity, sequence)
+        for identity, versions in sorted(rows.items())
+        for key, deleted, sequence in sorted(versions)
+        if deleted or key != max(versions)[0]
+    ]
+    columns = [
+        pa.array([pair[0] for pair in old], pa.string()),
+        pa.array([pair[1] for pair in old], pa.int32()),
+    ]
+    return pa.table(columns, names=_KEY)
 
 
-def _count(engine: Engine, form: Format, file: Path) -> int:
-    readers = {
-        Format.PARQUET: f"read_parquet({_quoted(file)})",
-        Format.CSV: f"read_csv({_quoted(file)}, header = true, all_varchar = true)",
-        Format.NDJSON: f"read_ndjson_objects({_quoted(file)})",
-    }
-    return engine.count(f"SELECT count(*) FROM {readers[form]}")
-
-
-def _listed(files: Sequence[Path]) -> str:
-    return "[" + ", ".join(_quoted(file) for file in files) + "]"
-
-
-def _quoted(file: Path) -> str:
-    return "'" + str(file).replace("'", "''") + "'"
-
-
-__all__ = ["Format", "ViewRun", "run_view_on_folder"]
+__all__ = ["ViewRun", "read_view", "run_view_on_folder"]

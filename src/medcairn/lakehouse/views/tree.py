@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Literal as OneOf
 from typing import TypeAlias
 
+from medcairn.lakehouse.views.shape import Shape
+
 
 @dataclass(frozen=True)
 class Context:
@@ -47,7 +49,10 @@ class RowIndex:
 
 @dataclass(frozen=True)
 class Step:
-    """JSON member ``field`` of ``base``; ``repeats`` tells whether the member itself is a list."""
+    """Field ``field`` of the record ``base``; ``repeats`` tells whether the field itself is a list.
+
+    A field is a JSON member read in one of the ways of :class:`~medcairn.lakehouse.views.shape.Form`.
+    """
 
     base: Node
     field: str
@@ -155,12 +160,32 @@ class ReferenceKey:
 
 @dataclass(frozen=True)
 class Boundary:
-    """The lowest or highest value that a decimal, date, dateTime or time of its precision may mean."""
+    """The lowest or highest value that a decimal, date, dateTime or time of its precision may mean.
+
+    For a decimal ``base`` gives its digits as text.
+    """
 
     base: Node
     side: OneOf["low", "high"]
     type: str
     many: bool = False
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """Every item that can be reached at any depth, a node before its children, in the order of the document.
+
+    ``first`` gives JSON objects from where the view stands, ``next`` those of an item: ``variable`` is that
+    item, read with ``next_shape``. Each of the items found is read with ``item_shape``.
+    """
+
+    first: tuple[Node, ...]
+    variable: str
+    next: tuple[Node, ...]
+    next_shape: Shape
+    item_shape: Shape
+    type: str
+    many: bool = True
 
 
 Node: TypeAlias = (
@@ -178,6 +203,7 @@ Node: TypeAlias = (
     | Join
     | ReferenceKey
     | Boundary
+    | Repeat
 )
 
 
@@ -209,15 +235,6 @@ class Each:
 
 
 @dataclass(frozen=True)
-class Recurse:
-    """The rows of ``body`` for each item that the paths reach, at any depth, parents before children."""
-
-    name: str
-    variable: str
-    body: Rows
-
-
-@dataclass(frozen=True)
 class Product:
     """Every combination of the parts' rows."""
 
@@ -231,14 +248,14 @@ class Union:
     parts: tuple[Rows, ...]
 
 
-Rows: TypeAlias = Columns | Each | Recurse | Product | Union
+Rows: TypeAlias = Columns | Each | Product | Union
 
 
 def columns_of(rows: Rows) -> tuple[Column, ...]:
     """The columns that ``rows`` gives, in order."""
     if isinstance(rows, Columns):
         return rows.columns
-    if isinstance(rows, (Each, Recurse)):
+    if isinstance(rows, Each):
         return columns_of(rows.body)
     if isinstance(rows, Union):
         return columns_of(rows.parts[0])
@@ -260,8 +277,8 @@ __all__ = [
     "Nothing",
     "Operation",
     "Product",
-    "Recurse",
     "ReferenceKey",
+    "Repeat",
     "RowIndex",
     "Rows",
     "Single",

@@ -7,10 +7,13 @@ import shutil
 from medcairn import deid as deid_stage
 from medcairn import features as features_stage
 from medcairn import lakehouse as lakehouse_stage
-from medcairn.core.artifacts import Zone
+from medcairn.core.artifacts import Zone, read_manifest
+from medcairn.core.canonical import JSON
 from medcairn.core.errors import LeakFound
 from medcairn.core.files import write_json
+from medcairn.lakehouse import quality
 from medcairn.pipeline.actions.pseudonyms import held_pseudonyms
+from medcairn.pipeline.engine import session_of
 from medcairn.pipeline.runner import StepContext
 
 
@@ -35,6 +38,7 @@ def deid(context: StepContext) -> None:
             processes=settings.processes,
             progress=context.progress,
             policy=policy,
+            spark=session_of(study),
         )
         scan = deid_stage.scan(
             source, draft.folder, processes=settings.processes, policy=policy, progress=context.progress
@@ -56,16 +60,57 @@ def deid(context: StepContext) -> None:
     )
 
 
+_RULES_OF_DEID = ("mode", "as_of", "policy_digest", "zip_table", "key_id", "crosswalk_id")
+"""Facts of de-identification that say by which rules it was done. What older rules let through must not stay
+behind stricter ones, so with other rules the lake begins anew."""
+
+
 def lakehouse(context: StepContext) -> None:
-    """Load bronze, then silver."""
-    with context.draft("bronze", "lake/bronze", kind="bronze", zone=Zone.DEIDENTIFIED) as draft:
-        bronze = lakehouse_stage.build_bronze(context.folder("deid"), draft.folder, progress=context.progress)
-        draft.facts = bronze.facts()
-    bronze_folder = context.study.root / "lake" / "bronze"
-    with context.draft("silver", "lake/silver", kind="silver", zone=Zone.DEIDENTIFIED) as draft:
-        silver = lakehouse_stage.build_silver(bronze_folder, draft.folder, progress=context.progress)
-        draft.facts = silver.facts()
-    context.summary = f"{sum(bronze.rows.values()):,} resources, {sum(silver.rows.values()):,} silver rows"
+    """Load bronze, then silver, on what was there; and assess the data's quality."""
+    study, settings = context.study, context.study.settings.lakehouse
+    deidentified = read_manifest(context.folder("deid")).facts
+    rules: dict[str, JSON] = {name: deidentified[name] for name in _RULES_OF_DEID if name in deidentified}
+    with context.draft(
+        "bronze",
+        "lake/bronze",
+        kind="bronze",
+        zone=Zone.DEIDENTIFIED,
+        on_last=lambda facts: facts.get("rules_of_deid") == rules,
+    ) as draft:
+        bronze = lakehouse_stage.build_bronze(
+            context.folder("deid"),
+            draft.folder,
+            ingested_at=study.clock.now(),
+            processes=settings.processes,
+            progress=context.progress,
+        )
+        draft.facts = {**bronze.facts(), **bronze.run_facts(), "rules_of_deid": rules}
+        draft.content = bronze.content_digest
+    with context.draft(
+        "silver", "lake/silver", kind="silver", zone=Zone.DEIDENTIFIED, on_last=lambda facts: True
+    ) as draft:
+        silver = lakehouse_stage.build_silver(
+            study.root / "lake" / "bronze",
+            draft.folder,
+            processes=settings.processes,
+            progress=context.progress,
+            spark=session_of(study),
+        )
+        draft.facts = {**silver.facts(), "table_versions": dict(silver.versions)}
+        draft.content = silver.content
+    with context.draft("quality", "reports/data-quality", kind="quality", zone=Zone.AGGREGATE) as draft:
+        lake = study.root / "lake"
+        assessed = quality.assess_quality(
+            lake / "silver", as_of=study.settings.deid.as_of, bronze_dir=lake / "bronze"
+        )
+        draft.facts = assessed.facts()
+        write_json(draft.folder / "data-quality.json", assessed.as_json())
+        quality.write_quality_page(assessed, draft.folder / "data-quality.html")
+    context.summary = (
+        f"{sum(bronze.rows.values()):,} resources ({sum(bronze.new.values()):,} new,"
+        f" {sum(bronze.changed.values()):,} changed, {sum(bronze.deleted.values()):,} gone),"
+        f" {sum(silver.rows.values()):,} silver rows"
+    )
 
 
 def features(context: StepContext) -> None:
@@ -76,12 +121,13 @@ def features(context: StepContext) -> None:
         report = features_stage.build_gold(
             context.folder("silver"),
             draft.folder,
-            task=features_stage.load_task(chosen.task),
-            feature_set=features_stage.load_feature_set(chosen.set),
+            task=features_stage.load_any_task(study.rules(chosen.task)),
+            feature_set=features_stage.load_feature_set(study.rules(chosen.set)),
             held_out_fraction=split.held_out_fraction,
             tuning_fraction=split.tuning_fraction,
             later_fraction=split.later_fraction,
             progress=context.progress,
+            spark=session_of(study),
         )
         draft.facts = report.facts()
     context.summary = f"{report.rows:,} rows of {report.subjects:,} subjects, {report.features} features"

@@ -2,5 +2,6 @@
 
 from medcairn.lakehouse.views.dialects.dialect import Dialect
 from medcairn.lakehouse.views.dialects.duckdb import DuckDb
+from medcairn.lakehouse.views.dialects.spark import Spark
 
-__all__ = ["Dialect", "DuckDb"]
+__all__ = ["Dialect", "DuckDb", "Spark"]

@@ -1,0 +1,1 @@
+"""Compiled arithmetic: the order of events, exact integer moments, the one finisher. Importing it is slow."""
