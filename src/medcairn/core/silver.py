@@ -9,7 +9,7 @@ One row a value (observations), else one row a resource, for **every known versi
   when ``available_time <= t < superseded_time``.
 - ``current`` is true for the newest version of a resource that was not deleted. Labels look at these rows.
 
-``codings`` keeps every coding; ``system`` and ``code`` are those of the coding that gave the first concept,
+``codings`` keeps every coding; ``system`` and ``code`` are those of the first coding that gives a concept,
 else the first coding's. ``concepts`` lists every concept of every coding, in catalogue order, each once. A
 measurement code has one meaning, so observations have one ``concept``.
 """

@@ -48,8 +48,8 @@ class Recipe:
 
     ``own`` and ``shared`` name the silver columns that ``typed`` and ``profile`` give, in their order.
     ``typed`` takes a profile and then the row's own columns, and gives None for a row that says nothing;
-    ``profile`` takes the shared ones (without those of the coding) and all codings. ``coded`` tells whether
-    a value may come in several rows, one a coding; then coding_index, system and code are the view's last
+    ``profile`` takes the shared ones (without those of the coding) and all codings. ``coded`` tells whether a
+    value may come in several rows, one a coding; then coding_index, system and code are the view's last
     columns but for the number ``after`` of them. ``reference`` is the position of a reference to a
     Medication, before its key.
     """
