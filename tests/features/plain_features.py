@@ -26,7 +26,10 @@ _VOID = {
     "encounter": ("status", {"entered-in-error", "cancelled", "planned"}),
     "condition": ("verification_status", {"entered-in-error", "refuted"}),
     "observation": ("status", {"entered-in-error", "cancelled", "registered"}),
-    "medication": ("status", {"entered-in-error", "cancelled", "draft", "not-taken"}),
+    "medication": (
+        "status",
+        {"entered-in-error", "cancelled", "draft", "not-taken", "declined", "not-done", "preparation"},
+    ),
     "procedure": ("status", {"entered-in-error", "not-done", "preparation"}),
     "immunization": ("status", {"entered-in-error", "not-done"}),
     "allergy": ("verification_status", {"entered-in-error", "refuted"}),

@@ -86,7 +86,7 @@ FLAGS = ("chronic_disease", "flags", "diabetes_risk_flag", "any")
         ("chronic_disease.flags", append(*FLAGS, item={"flag": "cvd_risk_flag"})),
         ("chronic_disease.flags", append(*FLAGS, item={"concept": "hba1c"})),
         ("chronic_disease.flags", append(*FLAGS, item={"concept": "lactate", "above": 2})),
-        ("statuses.void.observation", append("statuses", "void", "observation", item="x' OR '1'='1")),
+        ("statuses.active_medication", append("statuses", "active_medication", item="x' OR '1'='1")),
         ("adherence", put("adherence", colour="red")),
         ("adherence.adherent_percent", put("adherence", adherent_percent="much")),
     ],

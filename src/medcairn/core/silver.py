@@ -91,5 +91,23 @@ SILVER_SCHEMAS: Mapping[str, pa.Schema] = MappingProxyType(
 )
 """Silver table → schema."""
 
+_ERROR = "entered-in-error"
+VOID: Mapping[str, tuple[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "encounter": ("status", (_ERROR, "cancelled", "planned")),
+        "condition": ("verification_status", (_ERROR, "refuted")),
+        "observation": ("status", (_ERROR, "cancelled", "registered")),
+        "medication": (
+            "status",
+            (_ERROR, "cancelled", "draft", "not-taken", "declined", "not-done", "preparation"),
+        ),
+        "procedure": ("status", (_ERROR, "not-done", "preparation")),
+        "immunization": ("status", (_ERROR, "not-done")),
+        "allergy": ("verification_status", (_ERROR, "refuted")),
+    }
+)
+"""Silver table → its status column, and the statuses (FHIR R4 value sets) of rows that state no fact. Silver
+keeps such rows; features and gold tables never see them."""
 
-__all__ = ["CODING", "SILVER_SCHEMAS", "TIME"]
+
+__all__ = ["CODING", "SILVER_SCHEMAS", "TIME", "VOID"]

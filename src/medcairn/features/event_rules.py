@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from medcairn.core.errors import DataError
 from medcairn.core.labels import Label
+from medcairn.core.silver import VOID
 from medcairn.features.feature import ENCOUNTER_KINDS
 
 SCALE = 10_000
@@ -42,18 +43,6 @@ _NUBC_TO_FACILITY = ("02", "03", "04", "05", "43", "61", "62", "63", "64", "65",
 TO_FACILITY = ("snf", "rehab", "long", "psy", "other-hcf", *_NUBC_TO_FACILITY)
 """Discharge dispositions for going on to another facility instead of home: HL7's codes, and NUBC's patient
 discharge status as US Core servers send it (hospitals, nursing and rehabilitation facilities)."""
-
-_ERROR = "entered-in-error"
-VOID: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    "encounter": ("status", (_ERROR, "cancelled", "planned")),
-    "condition": ("verification_status", (_ERROR, "refuted")),
-    "observation": ("status", (_ERROR, "cancelled", "registered")),
-    "medication": ("status", (_ERROR, "cancelled", "draft", "not-taken")),
-    "procedure": ("status", (_ERROR, "not-done", "preparation")),
-    "immunization": ("status", (_ERROR, "not-done")),
-    "allergy": ("verification_status", (_ERROR, "refuted")),
-}
-"""Rows with these statuses state no fact; silver keeps them and features never see them."""
 
 TIME_OF: Mapping[str, str] = {
     "observation": "effective_time",

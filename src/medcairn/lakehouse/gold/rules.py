@@ -108,9 +108,8 @@ class Flag(_Record, frozen=True):
 
 
 class Statuses(_Record, frozen=True):
-    """FHIR statuses: rows that state no fact, and medications that are being taken."""
+    """FHIR statuses of medications that are being taken."""
 
-    void: Mapping[str, tuple[str, ...]]
     active_medication: tuple[str, ...]
 
 
@@ -256,8 +255,6 @@ def _concepts(rules: Rules) -> Iterator[tuple[str, Kind, tuple[str, ...]]]:
 
 
 def _codes(rules: Rules) -> Iterator[tuple[str, tuple[str, ...]]]:
-    for table, statuses in rules.statuses.void.items():
-        yield f"statuses.void.{_key(table)}", statuses
     yield "statuses.active_medication", rules.statuses.active_medication
     for name in ("normal", "abnormal", "critical"):
         yield f"interpretations.{name}", getattr(rules.interpretations, name)
@@ -270,7 +267,6 @@ def _faults(rules: Rules) -> dict[str, bool]:
     days = (chronic.vitals.days, chronic.labs.days, chronic.medication_days, chronic.encounter_days)
     both = set(chronic.vitals.concepts) & set(chronic.labs.concepts)
     return {
-        "statuses.void": set(rules.statuses.void) != {"encounter", "condition", "observation", "medication"},
         "vital_trends.settle_days": rules.vital_trends.settle_days < 0,
         "vital_trends.flags": not _flags_hold(rules.vital_trends.flags, set(rules.vital_trends.concepts)),
         "lab_trends.stable_percent": not 0 <= rules.lab_trends.stable_percent <= 100,

@@ -11,7 +11,7 @@ from typing import Any
 from medcairn.core.concepts import CONCEPTS
 from medcairn.core.errors import UsageError
 from medcairn.core.labels import Label
-from medcairn.core.silver import SILVER_SCHEMAS
+from medcairn.core.silver import SILVER_SCHEMAS, VOID
 from medcairn.lakehouse.gold.dialects import DUCKDB, Dialect, cast_to, relation, statement, text_list
 from medcairn.lakehouse.gold.flags import flag_columns
 from medcairn.lakehouse.gold.rules import SCALE, LabLimits, Rules, SexLimits, scaled, shipped_rules
@@ -86,7 +86,7 @@ class Statements:
             self._rules.encounter_classes,
         )
         return {
-            **{f"void_{table}": text_list(codes) for table, codes in statuses.void.items()},
+            **{f"void_{table}": text_list(codes) for table, (_, codes) in VOID.items()},
             "active_medication": text_list(statuses.active_medication),
             "normal": text_list(told.normal),
             "abnormal": text_list(told.abnormal),
