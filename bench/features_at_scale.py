@@ -121,7 +121,7 @@ def scan(folder: Path) -> int:
     """DuckDB's bare scan of the same columns into Arrow; rows. Beyond 50 million rows in batches."""
     columns = ", ".join(columns_of("observation", streams_of(feature_set())))
     file = folder / "observation" / "part-0.parquet"
-    found = duckdb.execute(f"SELECT {columns} FROM read_parquet('{file}')")
+    found = duckdb.default_connection().sql(f"SELECT {columns} FROM read_parquet('{file}')")
     if pq.read_metadata(file).num_rows <= 50_000_000:
         table: pa.Table = found.to_arrow_table()
         return int(table.num_rows)

@@ -301,6 +301,24 @@ def test_too_many_lists_within_each_other_are_refused() -> None:
         direct_reader([view])
 
 
+@pytest.mark.parametrize("rounds", [6, 7])
+def test_iterations_over_single_values_count_as_loops_too(rounds: int) -> None:
+    """Seven times two lists and one value are 21 loops, more than Python compiles; the plan counts 14."""
+    select: Json = {"column": [{"name": "v", "path": "linkId"}]}
+    for path in ["item.item", "$this"] * rounds:
+        select = {"forEach": path, "select": [select]}
+    view = {"resource": "QuestionnaireResponse", "select": [select]}
+    answer: Json = {"linkId": "leaf"}
+    for _ in range(2 * rounds):
+        answer = {"item": [answer]}
+    resource = json.dumps({"resourceType": "QuestionnaireResponse", **answer}).encode()
+    if rounds == 6:
+        assert run(view, [resource])[1] == [("leaf",)]
+    else:
+        with pytest.raises(SettingsError, match="too many lists within each other"):
+            direct_reader([view])
+
+
 def test_the_shipped_views_compile_together_with_themselves() -> None:
     reader = direct_reader([definition("observation")] * 2)
     first, second = reader.rows(

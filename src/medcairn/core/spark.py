@@ -2,7 +2,8 @@
 
 On a cluster (Databricks, Synapse, EMR, Kubernetes) the platform has made the session, and it is used as it
 is. Elsewhere a local one is started, in UTC, with ANSI SQL, on loopback and without its web page.
-Needs the ``spark`` extra and Java 17 or later.
+Needs the ``spark`` extra and Java 17 or later. Spark Connect is refused: work is dealt out by the number of
+cores that only a session in the driver's own process can tell.
 """
 
 from __future__ import annotations
@@ -43,8 +44,8 @@ def spark_session(*, cores: int = 2, memory: str = "2g") -> SparkSession:
 
     An active session keeps its settings, but its time zone must be UTC.
 
-    Raises :class:`UsageError` when PySpark or Java is missing or the session is not in UTC,
-    :class:`ExternalError` when no session comes up.
+    Raises :class:`UsageError` when PySpark or Java is missing, the session is not in UTC or PySpark is set
+    to Spark Connect, :class:`ExternalError` when no session comes up.
     """
     # PySpark warns of pandas 3 at every turn; nothing here goes through pandas.
     warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
@@ -56,6 +57,25 @@ def spark_session(*, cores: int = 2, memory: str = "2g") -> SparkSession:
             "The Spark session's time zone is not UTC", hint="Set spark.sql.session.timeZone to UTC"
         )
     return session
+
+
+def classic(session: object) -> SparkSession:
+    """``session``, if it is one of this process and not a Spark Connect client's, which is a type of its own.
+
+    Raises :class:`UsageError` for any other.
+    """
+    from pyspark.sql import SparkSession
+
+    if not isinstance(session, SparkSession):
+        raise _no_classic_session()
+    return session
+
+
+def _no_classic_session() -> UsageError:
+    return UsageError(
+        "Spark Connect sessions are not supported",
+        hint="Run in the driver's own process, with a classic session and SPARK_REMOTE not set",
+    )
 
 
 def read_table(session: SparkSession, table_dir: Path) -> DataFrame:
@@ -83,13 +103,16 @@ def has_delta(session: SparkSession) -> bool:
 
 def _active() -> SparkSession | None:
     try:
-        from pyspark.sql import SparkSession
+        from pyspark.sql import SparkSession, is_remote
     except ImportError:
         raise_missing = True
     else:
         raise_missing = False
     if raise_missing:
         raise UsageError("The Spark engine needs PySpark", hint="pip install 'medcairn[spark]'")
+    # Asked for its active session, PySpark would look for that of the remote server.
+    if is_remote() or "SPARK_REMOTE" in os.environ:
+        raise _no_classic_session()
     return SparkSession.getActiveSession()
 
 
@@ -113,4 +136,4 @@ def _local(cores: int, memory: str) -> SparkSession:
     return session
 
 
-__all__ = ["has_delta", "read_table", "spark_session"]
+__all__ = ["classic", "has_delta", "read_table", "spark_session"]

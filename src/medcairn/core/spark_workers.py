@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import pyarrow as pa
 
 from medcairn.core.errors import ExternalError
+from medcairn.core.spark import classic
 from medcairn.core.workers import Failed, Result, Task, Work, answer
 
 if TYPE_CHECKING:
@@ -31,10 +32,13 @@ _Batches = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 
 
 class SparkWorkers:
-    """Does what :class:`~medcairn.core.workers.Workers` does, on the executors of ``session``."""
+    """Does what :class:`~medcairn.core.workers.Workers` does, on the executors of ``session``.
+
+    Raises :class:`~medcairn.core.errors.UsageError` for a Spark Connect session.
+    """
 
     def __init__(self, session: SparkSession) -> None:
-        self._session = session
+        self._session = classic(session)
 
     def __enter__(self) -> Self:
         return self

@@ -20,10 +20,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from medcairn.core.errors import DataError, IntegrityError
-from medcairn.core.labels import Label
+from medcairn.core.errors import IntegrityError
 from medcairn.core.silver import SILVER_SCHEMAS
-from medcairn.features.silver_columns import Flags
+from medcairn.features.silver_columns import Flags, check_columns
 
 _SUBJECT = "subject_id"
 _AFTER_ALL = "\U0010ffff"
@@ -42,7 +41,7 @@ class RowGroup:
 
 
 class TableReader:
-    """Reads one silver table forward. Raises :class:`DataError` when a file lacks one of ``columns``.
+    """Reads one silver table forward; a file that lacks one of ``columns`` is refused.
 
     With ``subjects`` (sorted) row groups that hold none of them are not read, with ``within`` those that hold
     no subject between the two.
@@ -108,23 +107,15 @@ class TableReader:
 def row_groups(name: str, file: Path, columns: Sequence[str]) -> list[RowGroup]:
     """The row groups of a file of the silver table ``name``.
 
-    Raises :class:`DataError` when it lacks one of ``columns``, :class:`IntegrityError` when its footer cannot
-    be read.
+    Raises :class:`~medcairn.core.errors.DataError` when it lacks one of ``columns``,
+    :class:`IntegrityError` when its footer cannot be read.
     """
     about: pq.FileMetaData | None = None
     with contextlib.suppress(pa.ArrowException, OSError):
         about = pq.read_metadata(file)
     if about is None:
         raise IntegrityError("A Parquet file cannot be read", hint="Build silver again", file=file)
-    present = set(about.schema.to_arrow_schema().names)
-    for column in (_SUBJECT, *columns):
-        if column not in present:
-            raise DataError(
-                "A silver table lacks a column that features need",
-                hint="Build silver again with this version",
-                table=Label(name),
-                column=Label(column),
-            )
+    check_columns(name, about.schema.to_arrow_schema().names, (_SUBJECT, *columns))
     place = next(i for i in range(about.num_columns) if about.schema.column(i).path == _SUBJECT)
     return [_group(file, number, about.row_group(number), place) for number in range(about.num_row_groups)]
 

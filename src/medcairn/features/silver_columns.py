@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -67,6 +67,18 @@ COLUMNS: Mapping[str, Mapping[str, pa.DataType]] = MappingProxyType(
 """Silver table → column → type: what this stage reads of :data:`~medcairn.core.silver.SILVER_SCHEMAS`."""
 
 
+def check_columns(table: str, present: Collection[str], needed: Iterable[str]) -> None:
+    """Raise :class:`DataError` that names the first column of ``needed`` that a silver table lacks."""
+    for column in needed:
+        if column not in present:
+            raise DataError(
+                "A silver table lacks a needed column",
+                hint="Build silver again with this version",
+                table=Label(table),
+                column=Label(column),
+            )
+
+
 def empty_table(name: str) -> pa.Table:
     """The silver table ``name`` with no row."""
     return pa.schema(list(COLUMNS[name].items())).empty_table()
@@ -101,13 +113,7 @@ class SilverRows:
         Raises :class:`DataError` when it is absent or cannot be read as that type.
         """
         wanted = SILVER_SCHEMAS[self.name].field(name).type
-        if name not in self.table.column_names:
-            raise DataError(
-                "A silver table lacks a column that features need",
-                hint="Build silver again with this version",
-                table=Label(self.name),
-                column=Label(name),
-            )
+        check_columns(self.name, self.table.column_names, [name])
         column = self.table.column(name)
         if pa.types.is_dictionary(column.type) and column.type.value_type == wanted:
             return _one_array(column.unify_dictionaries() if isinstance(column, pa.ChunkedArray) else column)
@@ -224,6 +230,7 @@ __all__ = [
     "Floats",
     "Ints",
     "SilverRows",
+    "check_columns",
     "empty_table",
     "positions_of",
 ]

@@ -17,13 +17,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from medcairn.core.delta import is_delta
-from medcairn.core.errors import DataError, ExternalError, MedcairnError
-from medcairn.core.labels import Label
+from medcairn.core.errors import ExternalError, MedcairnError
 from medcairn.core.progress import Progress
-from medcairn.core.spark import read_table
+from medcairn.core.spark import classic, read_table
 from medcairn.features.compute import INDEX_SCHEMA, feature_schema, features_of_events
 from medcairn.features.events import EVENT_SCHEMA, events_of
 from medcairn.features.feature_set import FeatureSet
+from medcairn.features.silver_columns import check_columns
 from medcairn.features.streams import Stream, columns_of, tables_of
 
 if TYPE_CHECKING:
@@ -49,10 +49,12 @@ def features_on_spark(
     """As :func:`~medcairn.features.batch.features_in`: the features of ``index``, sorted by subject and time.
 
     Raises :class:`~medcairn.core.errors.DataError` for an index or silver table that cannot be used,
-    :class:`ExternalError` when a Spark job fails.
+    :class:`~medcairn.core.errors.UsageError` for a Spark Connect session, :class:`ExternalError` when a Spark
+    job fails.
     """
     from medcairn.features.plan import streams_of
 
+    session = classic(session)
     streams = streams_of(feature_set)
     index = index.select(INDEX_SCHEMA.names).sort_by([(name, "ascending") for name in INDEX_SCHEMA.names])
     subjects = pc.unique(index.column("subject_id")).to_numpy(zero_copy_only=False)
@@ -123,14 +125,7 @@ def _events(
 
 
 def _columns(table: DataFrame, name: str, columns: Sequence[str]) -> DataFrame:
-    for column in columns:
-        if column not in table.columns:
-            raise DataError(
-                "A silver table lacks a column that features need",
-                hint="Build silver again with this version",
-                table=Label(name),
-                column=Label(column),
-            )
+    check_columns(name, table.columns, columns)
     return table.select(*columns)
 
 

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from medcairn.core.concepts import CONCEPTS
 from medcairn.core.silver import SILVER_SCHEMAS
 from medcairn.features.event_columns import is_class
 from medcairn.features.event_rules import (
@@ -34,6 +35,7 @@ from medcairn.features.event_rules import (
 )
 from medcairn.features.feature import ALL_OF, INGREDIENTS, MEASUREMENT_TIMES, MEDICATION_CLASSES, PRIOR_STAY
 from medcairn.features.feature_set import FeatureSet
+from medcairn.features.silver_columns import Floats, Ints
 from medcairn.features.streams import (
     BIRTH_YEAR,
     FEMALE,
@@ -48,8 +50,10 @@ from medcairn.features.streams import (
 
 Cells: TypeAlias = Sequence[object]
 Rows: TypeAlias = Iterable[Cells]
-_Emit: TypeAlias = Callable[[tuple[int, int, int, int, int, int]], None]
 _EVENT_FIELDS = 6  # stream, time, known, until, value, identity
+_NO_EVENTS = np.empty((_EVENT_FIELDS, 0), np.int64)
+_CLASSES = frozenset(concept for concept in CONCEPTS if is_class(concept))
+"""The medication concepts that are classes of others."""
 
 
 class SubjectFeatures:
@@ -81,20 +85,16 @@ class SubjectFeatures:
         """
         from medcairn.features.compute import SortedEvents, feature_values
 
-        flat: list[int] = []
-        for name, read in self._readers.items():
-            if some := rows.get(name):
-                read(some, flat.extend)
-        columns = np.array(flat, np.int64).reshape(-1, _EVENT_FIELDS)
-        stream, time, known, until, value, identity = (columns[:, n].copy() for n in range(_EVENT_FIELDS))
-        nobody_else = np.zeros(len(columns), np.int64)
+        parts = [read(some) for name, read in self._readers.items() if (some := rows.get(name))]
+        stream, time, known, until, value, identity = np.concatenate((_NO_EVENTS, *parts), axis=1)
+        nobody_else = np.zeros(len(stream), np.int64)
         events = SortedEvents.of((nobody_else, stream, time, known, until, value, identity), 1, self._plan)
         at = np.array([prediction_time], np.int64)
         values = feature_values(np.zeros(1, np.int64), at, events, self._plan)[:, 0].tolist()
         return {name: None if v != v else v for name, v in zip(self._names, values, strict=True)}
 
 
-def _reader(name: str, columns: Sequence[str], streams: Sequence[Stream]) -> Callable[[Rows, _Emit], None]:
+def _reader(name: str, columns: Sequence[str], streams: Sequence[Stream]) -> Callable[[Rows], Ints]:
     """What turns rows of the silver table into events of those of ``streams`` that come from it."""
     wanted = [(place, stream) for place, stream in enumerate(streams) if TABLE_OF[stream.source] == name]
     kinds: Mapping[str, type[_Table]] = {
@@ -103,6 +103,11 @@ def _reader(name: str, columns: Sequence[str], streams: Sequence[Stream]) -> Cal
         "patient": _Patients,
     }
     return kinds.get(name, _Coded)(name, columns, wanted).read
+
+
+def _columns(flat: Sequence[int]) -> Ints:
+    """Events that stand one after the other."""
+    return np.fromiter(flat, np.int64, len(flat)).reshape(-1, _EVENT_FIELDS).T
 
 
 class _Table:
@@ -118,8 +123,8 @@ class _Table:
         self.identity = [self.at[part] for part in IDENTITY_OF.get(name, ())]
         self.every = [place for place, s in wanted if s.concept in ALL_OF.values()]
 
-    def read(self, rows: Rows, emit: _Emit) -> None:
-        """Emit the events of the rows."""
+    def read(self, rows: Rows) -> Ints:
+        """The events of the rows, a row for each field."""
         raise NotImplementedError
 
     def interval(self, row: Cells) -> tuple[int, int] | None:
@@ -132,43 +137,48 @@ class _Table:
 
 
 class _Observations(_Table):
-    """The one table with many rows."""
+    """The one table with many rows, which is read a column at a time."""
 
     def __init__(self, name: str, columns: Sequence[str], wanted: Sequence[tuple[int, Stream]]) -> None:
         super().__init__(name, columns, wanted)
-        self._times = [place for place, s in wanted if s.concept == MEASUREMENT_TIMES]
-        self._places = {s.concept: place for place, s in wanted if place not in (*self.every, *self._times)}
+        times = [place for place, s in wanted if s.concept == MEASUREMENT_TIMES]
+        self._of_all = (*((place, False) for place in times), *((place, True) for place in self.every))
+        self._places = {s.concept: place for place, s in wanted if place not in (*self.every, *times)}
 
-    def read(self, rows: Rows, emit: _Emit) -> None:
-        of, component = self.at.get("observation_id", 0), self.at.get("component", 0)  # for ``every`` only
-        concept, number, time = self.at["concept"], self.at["canonical_value"], self.time
-        known, until, status, void = self.known, self.until, self.status, self.void
-        place_of, numbers = self._places.get, dict[object, int]()
-        row: Any
-        for row in rows:
-            since, held, ends, place, value = (
-                row[known],
-                row[time],
-                row[until],
-                place_of(row[concept]),
-                row[number],
-            )
-            if since is None or row[status] in void:
-                continue
-            if held is None:
-                held = since
-            if ends is None:
-                ends = NEVER
-            if place is not None and value is not None and value - value == 0.0:  # finite
-                scaled = round(value * SCALE)
-                if not -VALUE_LIMIT < scaled < VALUE_LIMIT:
-                    raise impossible_value(1)
-                emit((place, held, since, ends, scaled, 0))
-            for place in self._times:
-                emit((place, held, since, ends, 0, 0))
-            for place in self.every:
-                identity = numbers.setdefault((row[of], row[component]), len(numbers))
-                emit((place, held, since, ends, 0, identity))
+    def read(self, rows: Rows) -> Ints:
+        held, since, status, void = self.time, self.known, self.status, self.void
+        rows = [row for row in rows if row[since] is not None and row[status] not in void]
+        columns = list(zip(*rows, strict=True))
+        if not columns:
+            return _NO_EVENTS
+        known = columns[since]
+        time = [since if at is None else at for at, since in zip(columns[held], known, strict=True)]
+        until = [NEVER if end is None else end for end in columns[self.until]]
+        facts = np.array((time, known, until), np.int64)
+        parts = [self._measured(columns, facts)] if self._places else []
+        for place, each in self._of_all:
+            identity = self._numbers(columns) if each else 0
+            parts.append(_events(place, facts, 0, identity))
+        return np.concatenate(parts, axis=1)
+
+    def _measured(self, columns: Sequence[Any], facts: Ints) -> Ints:
+        """The events of the rows with a number whose concept has a stream."""
+        concepts, place_of = columns[self.at["concept"]], self._places.get
+        place = np.fromiter((place_of(concept, -1) for concept in concepts), np.int64, len(concepts))
+        number = np.array(columns[self.at["canonical_value"]], np.float64)  # NaN for None
+        usable = np.flatnonzero((place >= 0) & np.isfinite(number))
+        with np.errstate(over="ignore"):
+            scaled = np.rint(number[usable] * SCALE)
+        beyond = int(np.count_nonzero(np.abs(scaled) >= VALUE_LIMIT))
+        if beyond:
+            raise impossible_value(beyond)
+        return _events(place[usable], facts[:, usable], scaled, 0)
+
+    def _numbers(self, columns: Sequence[Any]) -> list[int]:
+        """A number for each different value."""
+        numbers: dict[object, int] = {}
+        of, component = columns[self.at["observation_id"]], columns[self.at["component"]]
+        return [numbers.setdefault(one, len(numbers)) for one in zip(of, component, strict=True)]
 
 
 class _Coded(_Table):
@@ -182,10 +192,14 @@ class _Coded(_Table):
         self._all = next((found for all_ in ALL_OF.values() if (found := self._named.pop(all_, None))), [])
         self._ingredients = self._named.pop(INGREDIENTS, [])
         self._classes = self._named.pop(MEDICATION_CLASSES, [])
+        carried = {stream.carries for _, stream in wanted}
+        self._has_codes, self._has_supplies = Carries.CODE in carried, Carries.SUPPLY in carried
 
-    def read(self, rows: Rows, emit: _Emit) -> None:
+    def read(self, rows: Rows) -> Ints:
         at = self.at
+        flat: list[int] = []
         numbers: dict[object, int] = {}
+        concepts_at = at.get("concepts")
         for row in rows:
             interval = self.interval(row)
             if interval is None:
@@ -193,26 +207,28 @@ class _Coded(_Table):
             known, until = interval
             time = _or(row[self.time], known)
             identity = numbers.setdefault(tuple([row[place] for place in self.identity]), len(numbers))
-            code = (row[at["system"]] or "", row[at["code"]] or "")
-            value = {
-                Carries.VALUE: 0,
-                Carries.CODE: numbers.setdefault(code, len(numbers)),
-                Carries.SUPPLY: self._supply(row, time),
-            }
+            # By what a stream carries: nothing, a code, a supply.
+            value = (0, self._code(row, numbers), self._supply(row, time))
             for place, carries in self._all:
-                emit((place, time, known, until, value[carries], identity))
-            concepts = row[at["concepts"]] or ()
-            assert isinstance(concepts, Sequence)
-            for concept in concepts:
+                flat += (place, time, known, until, value[carries], identity)
+            concepts: Any = concepts_at and row[concepts_at]
+            for concept in concepts or ():
                 for place, carries in self._named.get(concept, ()):
                     if carries is not Carries.SUPPLY or value[carries] > 0:
-                        emit((place, time, known, until, value[carries], identity))
-                for place, _ in self._classes if is_class(concept) else self._ingredients:
-                    emit((place, time, known, until, numbers.setdefault(concept, len(numbers)), identity))
+                        flat += (place, time, known, until, value[carries], identity)
+                for place, _ in self._classes if concept in _CLASSES else self._ingredients:
+                    flat += (place, time, known, until, numbers.setdefault(concept, len(numbers)), identity)
+        return _columns(flat)
+
+    def _code(self, row: Cells, numbers: dict[object, int]) -> int:
+        """A number for the code, 0 where no stream carries any."""
+        if not self._has_codes:
+            return 0
+        return numbers.setdefault((row[self.at["system"]] or "", row[self.at["code"]] or ""), len(numbers))
 
     def _supply(self, row: Cells, time: int) -> int:
         """How long a supply lasts in microseconds: the days supplied, else from start to end."""
-        if "days_supply" not in self.at:
+        if not self._has_supplies:
             return 0
         days, end = row[self.at["days_supply"]], row[self.at["end_time"]]
         if isinstance(days, int | float) and math.isfinite(days) and days > 0:
@@ -221,8 +237,16 @@ class _Coded(_Table):
 
 
 class _Encounters(_Table):
-    def read(self, rows: Rows, emit: _Emit) -> None:
+    def __init__(self, name: str, columns: Sequence[str], wanted: Sequence[tuple[int, Stream]]) -> None:
+        super().__init__(name, columns, wanted)
+        self._stays = [(place, INPATIENT) for place, s in wanted if s == STAY]
+        others = [(place, s.concept) for place, s in wanted if s != STAY]
+        self._over = [(place, CLASSES[kind]) for place, kind in others if kind == PRIOR_STAY]
+        self._begun = [(place, CLASSES[kind]) for place, kind in others if kind != PRIOR_STAY]
+
+    def read(self, rows: Rows) -> Ints:
         at = self.at
+        flat: list[int] = []
         numbers: dict[object, int] = {}
         for row in rows:
             interval, start, end = self.interval(row), row[at["start_time"]], row[at["end_time"]]
@@ -230,18 +254,18 @@ class _Encounters(_Table):
                 continue
             known, until = interval
             identity = numbers.setdefault(row[at["encounter_id"]], len(numbers))
-            for place, stream in self.wanted:
-                classes = INPATIENT if stream == STAY else CLASSES[stream.concept]
-                if classes and row[at["class_code"]] not in classes:
-                    continue
-                begun = max(known, start)
-                if stream == STAY:
-                    emit((place, start, begun, until, self._stay(row, end), identity))
-                elif stream.concept != PRIOR_STAY:
-                    emit((place, start, begun, until, 0, identity))
-                elif isinstance(end, int) and end >= start:
+            begun, kind = max(known, start), row[at["class_code"]]
+            for place, classes in self._begun:
+                if not classes or kind in classes:
+                    flat += (place, start, begun, until, 0, identity)
+            for place, classes in self._stays:
+                if kind in classes:
+                    flat += (place, start, begun, until, self._stay(row, end), identity)
+            for place, classes in self._over:
+                if kind in classes and isinstance(end, int) and end >= start:
                     length = (end - start) // STAY_LENGTH_STEP
-                    emit((place, end, max(end, known) + 1, until, length, identity))
+                    flat += (place, end, max(end, known) + 1, until, length, identity)
+        return _columns(flat)
 
     def _stay(self, row: Cells, end: object) -> int:
         disposition = row[self.at["discharge_disposition"]]
@@ -253,7 +277,8 @@ class _Encounters(_Table):
 
 
 class _Patients(_Table):
-    def read(self, rows: Rows, emit: _Emit) -> None:
+    def read(self, rows: Rows) -> Ints:
+        flat: list[int] = []
         for row in rows:
             known, until = _or(row[self.known], ALWAYS), _or(row[self.until], NEVER)
             year, sex = row[self.at["birth_year"]], row[self.at["gender"]]
@@ -264,7 +289,15 @@ class _Patients(_Table):
             }
             for place, stream in self.wanted:
                 if (fact := value[stream]) is not None:
-                    emit((place, known, known, until, fact, 0))
+                    flat += (place, known, known, until, fact, 0)
+        return _columns(flat)
+
+
+def _events(place: Ints | int, facts: Ints, value: Floats | int, identity: Sequence[int] | int) -> Ints:
+    """Events at the times, known and until of ``facts``; every other field is of all of them or of each."""
+    found = np.empty((_EVENT_FIELDS, facts.shape[1]), np.int64)
+    found[0], found[1:4], found[4], found[5] = place, facts, value, identity
+    return found
 
 
 def _or(time: object, other: int) -> int:

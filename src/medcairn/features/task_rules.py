@@ -50,27 +50,26 @@ class EverBefore(PolicyRecord):
     within_days: _Days | None = None
 
 
-class MeasuredAtLeast(PolicyRecord):
-    """A measurement of at least ``value`` (canonical unit), ever or ``within_days`` before."""
-
-    rule: Literal["measured_at_least"]
+class _Measured(PolicyRecord):
     concept: str
     value: float = Field(allow_inf_nan=False)
     within_days: _Days | None = None
     days_before: int = Field(default=0, ge=0, le=36_500)
 
 
-class MeasuredBelow(PolicyRecord):
+class MeasuredAtLeast(_Measured):
+    """A measurement of at least ``value`` (canonical unit), ever or ``within_days`` before."""
+
+    rule: Literal["measured_at_least"]
+
+
+class MeasuredBelow(_Measured):
     """A measurement below ``value`` (canonical unit), ever or ``within_days`` before.
 
     With ``days_before`` it is at least that old, so that with the index's own it shows a lasting state.
     """
 
     rule: Literal["measured_below"]
-    concept: str
-    value: float = Field(allow_inf_nan=False)
-    within_days: _Days | None = None
-    days_before: int = Field(default=0, ge=0, le=36_500)
 
 
 class EncounterBefore(PolicyRecord):

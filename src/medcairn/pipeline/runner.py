@@ -21,8 +21,12 @@ from medcairn.core.labels import Label
 from medcairn.core.progress import Progress
 from medcairn.pipeline.plan import Reason, basis_of, last_finishes, reason_to_run
 from medcairn.pipeline.resources import Meter
-from medcairn.pipeline.stages import Step
+from medcairn.pipeline.stages import STEP_NAMES, STEPS, Step
 from medcairn.pipeline.study import Study, acting_person
+
+_SILVER = "silver"
+_ON_SILVER = frozenset(STEP_NAMES[1 + next(n for n, step in enumerate(STEPS) if _SILVER in step.writes) :])
+"""The steps after the one that makes the silver tables."""
 
 
 @dataclass
@@ -77,7 +81,7 @@ class StepContext:
             stage=self.step.name,
             inputs=tuple(self.inputs.values()),
             outputs=(ref,),
-            record=dataset_of(self.study),
+            record=_dataset_of(self.study) if self.step.name in _ON_SILVER else {},
         )
         self.outputs.append(ref)
         self.record[name] = dict(draft.facts)
@@ -169,6 +173,7 @@ def _run_step(
     with _failure_recorded(ledger, run_id, step):
         action(context)
     cost: dict[str, JSON] = {"seconds": round(meter.seconds, 3), "peak_bytes": meter.peak_bytes}
+    knows_dataset = step.name in _ON_SILVER or _SILVER in step.writes
     ledger.append(
         EventType.STAGE_FINISHED,
         actor=acting_person(),
@@ -176,7 +181,7 @@ def _run_step(
         outputs=context.outputs,
         record={
             **context.record,
-            **dataset_of(study),
+            **(_dataset_of(study) if knows_dataset else {}),
             "basis": basis.as_json(),
             "cost": cost,
             "summary": context.summary,
@@ -187,8 +192,9 @@ def _run_step(
     return StepOutcome(step, reason, meter.seconds, meter.peak_bytes, context.summary, context.record)
 
 
-def dataset_of(study: Study) -> dict[str, JSON]:
-    """The version of the silver tables that a study stands on; every event from there on carries it."""
+def _dataset_of(study: Study) -> dict[str, JSON]:
+    """The version of the silver tables that a study stands on: the end of the step that made them carries
+    it, and every event of the steps after. What comes before would name the tables of an earlier run."""
     folder = study.root / "lake" / "silver"
     if not (folder / MANIFEST).is_file():
         return {}

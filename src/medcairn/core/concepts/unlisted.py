@@ -97,7 +97,7 @@ def _bridges(concept: Concept, unit: str) -> tuple[Quantity[float], ...]:
 
 def _parsed(unit: str) -> Quantity[float] | None:
     """The unit as a quantity of the registry; None when it is not UCUM or the registry does not know it."""
-    from ucumvert import parse_ucum  # type: ignore[import-untyped]
+    from ucumvert import parse_ucum
 
     if _TOO_BIG.search(unit):
         return None

@@ -13,13 +13,11 @@ from collections.abc import Mapping
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from medcairn.core.errors import DataError
-from medcairn.core.labels import Label
 from medcairn.core.silver import SILVER_SCHEMAS
 from medcairn.features.dictionaries import decoded
 from medcairn.features.events import valid_rows
 from medcairn.features.meds import codes
-from medcairn.features.silver_columns import SilverRows
+from medcairn.features.silver_columns import SilverRows, check_columns
 
 ROWS_SCHEMA = pa.schema(
     [
@@ -93,14 +91,7 @@ def meds_rows(tables: Mapping[str, pa.Table]) -> pa.Table:
 def _checked(name: str, table: pa.Table | None) -> pa.Table:
     if table is None:
         return SILVER_SCHEMAS[name].empty_table()
-    for column in SILVER_COLUMNS[name]:
-        if column not in table.column_names:
-            raise DataError(
-                "A silver table lacks a column that MEDS rows need",
-                hint="Build silver again with this version",
-                table=Label(name),
-                column=Label(column),
-            )
+    check_columns(name, table.column_names, SILVER_COLUMNS[name])
     return decoded(table)
 
 

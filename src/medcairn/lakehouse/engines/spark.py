@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 import pyarrow as pa
 
 from medcairn.core.errors import MedcairnError
-from medcairn.core.spark import spark_session
+from medcairn.core.spark import classic, spark_session
 from medcairn.lakehouse.engines.failures import known_failure, refused
 from medcairn.lakehouse.engines.seam import Row
 from medcairn.lakehouse.views.dialects import Spark
@@ -42,7 +42,7 @@ class SparkEngine:
     """
 
     def __init__(self, session: SparkSession | None = None) -> None:
-        self._session = session or spark_session()
+        self._session = classic(session) if session is not None else spark_session()
         # It writes whole error messages, which quote values, to standard error.
         logging.getLogger("SQLQueryContextLogger").disabled = True
 

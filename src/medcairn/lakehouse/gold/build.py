@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +27,7 @@ from medcairn.lakehouse.gold.dialects import Dialect
 from medcairn.lakehouse.gold.rules import Rules, shipped_rules
 from medcairn.lakehouse.gold.statements import Statements
 from medcairn.lakehouse.gold.tables import ALL_TABLES
+from medcairn.lakehouse.spill import spill_beside
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -140,21 +141,9 @@ def _runner(
     else:
         from medcairn.lakehouse.gold.embedded import EmbeddedGold
 
-        runner = EmbeddedGold(stack.enter_context(_spill_beside(out_dir)), memory_limit)
+        runner = EmbeddedGold(stack.enter_context(spill_beside(out_dir)), memory_limit)
     stack.callback(runner.close)
     return runner
-
-
-@contextmanager
-def _spill_beside(out_dir: Path) -> Iterator[Path]:
-    spill = out_dir.with_name(out_dir.name + ".spill")
-    with storage_errors():
-        shutil.rmtree(spill, ignore_errors=True)
-        spill.mkdir(parents=True)
-    try:
-        yield spill
-    finally:
-        shutil.rmtree(spill, ignore_errors=True)
 
 
 def _silver_files(silver_dir: Path, name: str) -> list[Path]:

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from medcairn.core.errors import ExternalError
 from medcairn.core.files import storage_errors
-from medcairn.core.spark import spark_session
+from medcairn.core.spark import classic, spark_session
 from medcairn.lakehouse.commit import part_name
 from medcairn.lakehouse.gold.dialects import SPARK, Dialect
 
@@ -37,7 +37,7 @@ class ClusteredGold:
     dialect: Dialect = SPARK
 
     def __init__(self, session: SparkSession | None = None) -> None:
-        self._session = session or spark_session()
+        self._session = classic(session) if session is not None else spark_session()
         self._names: list[str] = []
 
     def relation(self, name: str, files: Sequence[Path], schema: pa.Schema) -> None:
@@ -90,7 +90,7 @@ class ClusteredGold:
 
 
 def _guarded(call: Callable[[], _Result]) -> _Result:
-    from py4j.protocol import Py4JError  # type: ignore[import-untyped]
+    from py4j.protocol import Py4JError
     from pyspark.errors import PySparkException
 
     # Their text quotes rows.

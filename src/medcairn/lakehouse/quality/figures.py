@@ -6,6 +6,8 @@ read as the same order; no meaning is in a colour alone.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import matplotlib as mpl
 import numpy as np
 
@@ -29,18 +31,11 @@ def missing_figure(report: QualityReport, table: str) -> Figure | None:
     found.sort(key=lambda column: -(column.share or 0.0))
     if not found:
         return None
-    with sheet(_WIDE / 2 + 0.6, 0.9 + 0.21 * len(found)) as drawn:
-        axes = drawn.axes
-        places = np.arange(len(found))
-        axes.barh(places, [100.0] * len(found), height=0.66, color=PALE)
-        axes.barh(places, [100 * (column.share or 0.0) for column in found], height=0.66, color=BLUE)
-        axes.set_yticks(places, [column.column for column in found], fontsize=7.5)
-        axes.set(xlim=(0, 100), ylim=(len(found) - 0.4, -0.6), xlabel="Rows without it (%)")
-        axes.set_title(table)
-        axes.grid(visible=False, axis="y")
+    shares = [100 * (column.share or 0.0) for column in found]
+    svg = _shares(table, [column.column for column in found], shares, "Rows without it (%)", on_whole=True)
     worst = ", ".join(f"{c.column} {100 * (c.share or 0.0):.0f} %" for c in found[:5])
     return Figure(
-        drawn.svg,
+        svg,
         caption=f"Columns of {table} that are empty in some rows.",
         alt=f"Bars of the share of {table} rows without each column. Highest: {worst}.",
         width=_HALF,
@@ -130,18 +125,11 @@ def coverage_figure(report: QualityReport, table: str) -> Figure | None:
     found = [c for c in own if not c.concept.startswith(_SCORES)][:_MOST_CONCEPTS]
     if not found or not subjects:
         return None
-    with sheet(_WIDE / 2 + 0.6, 0.9 + 0.21 * len(found)) as drawn:
-        axes = drawn.axes
-        places = np.arange(len(found))
-        shares = [100 * size(concept.subjects) / subjects for concept in found]
-        axes.barh(places, shares, height=0.66, color=BLUE)
-        axes.set_yticks(places, [concept.concept for concept in found], fontsize=7.5)
-        axes.set(xlim=(0, 100), ylim=(len(found) - 0.4, -0.6), xlabel="Subjects who have it (%)")
-        axes.set_title(table)
-        axes.grid(visible=False, axis="y")
+    shares = [100 * size(concept.subjects) / subjects for concept in found]
+    svg = _shares(table, [concept.concept for concept in found], shares, "Subjects who have it (%)")
     top = ", ".join(f"{c.concept} {s:.0f} %" for c, s in list(zip(found, shares, strict=True))[:5])
     return Figure(
-        drawn.svg,
+        svg,
         caption=f"Concepts found in {table}, the {len(found)} that most subjects have.",
         alt=f"Bars of the share of subjects with each concept of {table}. Highest: {top}.",
         width=_HALF,
@@ -191,6 +179,23 @@ def unmapped_figure(report: QualityReport) -> Figure | None:
         f"subjects ({SMALL}) are only counted.",
         alt="Bars of rows by unmapped code; the numbers are in the table below.",
     )
+
+
+def _shares(
+    title: str, names: Sequence[str], shares: Sequence[float], meaning: str, *, on_whole: bool = False
+) -> str:
+    """A bar of percent for each name, from the top; ``on_whole`` shows what is missing to 100 % too."""
+    with sheet(_WIDE / 2 + 0.6, 0.9 + 0.21 * len(names)) as drawn:
+        axes = drawn.axes
+        places = np.arange(len(names))
+        if on_whole:
+            axes.barh(places, [100.0] * len(names), height=0.66, color=PALE)
+        axes.barh(places, shares, height=0.66, color=BLUE)
+        axes.set_yticks(places, names, fontsize=7.5)
+        axes.set(xlim=(0, 100), ylim=(len(names) - 0.4, -0.6), xlabel=meaning)
+        axes.set_title(title)
+        axes.grid(visible=False, axis="y")
+    return drawn.svg
 
 
 __all__ = [

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,12 +23,13 @@ from medcairn.lakehouse.silver.files import ROWS_PER_FILE
 from medcairn.lakehouse.silver.first_pass import Plan, Written, first_pass
 from medcairn.lakehouse.silver.medicines import MEDICATION, medicines_in
 from medcairn.lakehouse.silver.parts import Stretch, leave_only
-from medcairn.lakehouse.silver.planning import Work, divisions, plan_work, tasks
+from medcairn.lakehouse.silver.planning import Work, divisions, plan_work, rows_of, tasks
 from medcairn.lakehouse.silver.report import SilverReport, unmapped_codes
 from medcairn.lakehouse.silver.second_pass import Places, second_pass
 from medcairn.lakehouse.silver.shapes import QUARANTINE, SHAPES, Shape
 from medcairn.lakehouse.silver.source import read_source, write_source
 from medcairn.lakehouse.silver.typed import RECIPES
+from medcairn.lakehouse.spill import spill_beside
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -39,6 +38,9 @@ if TYPE_CHECKING:
 
 _WORTH_A_PROCESS = 20_000
 """Resources, below which to start processes takes longer than it saves."""
+_BY_COLUMN = ("Observation",)
+_WORTH_COMPILING = 250_000
+"""Resources of a type, below which to load compiled code takes longer than it saves."""
 
 
 def build_silver(
@@ -70,7 +72,7 @@ def build_silver(
     if previous is not None and previous != out_dir and read_source(out_dir) is None:
         link_files(previous, out_dir)
     shown = progress or NoProgress()
-    with _spill_beside(out_dir) as spill:
+    with spill_beside(out_dir) as spill:
         work = plan_work(bronze_dir, spill, read_source(out_dir), rows_per_file)
         files = 0
         if work.renewed or not is_delta(out_dir / QUARANTINE):
@@ -86,18 +88,6 @@ def _workers(processes: int, spark: SparkSession | None) -> Workers | SparkWorke
     from medcairn.core.spark_workers import SparkWorkers
 
     return SparkWorkers(spark)
-
-
-@contextmanager
-def _spill_beside(out_dir: Path) -> Iterator[Path]:
-    spill = out_dir.with_name(out_dir.name + ".spill")
-    with storage_errors():
-        shutil.rmtree(spill, ignore_errors=True)
-        spill.mkdir(parents=True)
-    try:
-        yield spill
-    finally:
-        shutil.rmtree(spill, ignore_errors=True)
 
 
 @dataclass
@@ -129,7 +119,10 @@ class _Run:
     def _type(self) -> Written:
         self.boundaries = divisions(self.work)
         medicines = medicines_in(self.bronze_dir)
-        plan = Plan(self.bronze_dir, self.spill, self.boundaries, self.work.several, medicines)
+        by_column = {name for name in _BY_COLUMN if rows_of(self.work, name) > _WORTH_COMPILING}
+        plan = Plan(
+            self.bronze_dir, self.spill, self.boundaries, self.work.several, medicines, frozenset(by_column)
+        )
         self.progress.begin("silver: typing resources", self.work.resources, "resources")
         written: Written = {}
         jobs = tasks(self.work)

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from medcairn.core.concepts import Kind
-from medcairn.lakehouse.silver.codings import Coding, coded
 from medcairn.lakehouse.silver.times import timed
-from medcairn.lakehouse.silver.typed.recipe import Profile, Recipe, Typed, later
+from medcairn.lakehouse.silver.typed.recipe import Profile, Recipe, Typed, as_they_stand, later
 
 _Text = str | None
-
-
-def _profile(shared: tuple[_Text, _Text, _Text], codings: Sequence[Coding]) -> Profile:
-    return Profile((*shared, *coded(codings, Kind.CONDITION)))
 
 
 def _typed(
@@ -51,7 +44,7 @@ RECIPES = (
         ),
         shared_from=8,
         typed=_typed,
-        profile=_profile,
+        profile=as_they_stand(Kind.CONDITION),
     ),
 )
 

@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from medcairn.core.concepts import Kind
-from medcairn.lakehouse.silver.codings import Coding, coded
 from medcairn.lakehouse.silver.times import timed
-from medcairn.lakehouse.silver.typed.recipe import Profile, Recipe, Typed, later
-
-
-def _profile(shared: tuple[str | None], codings: Sequence[Coding]) -> Profile:
-    return Profile((*shared, *coded(codings, Kind.IMMUNIZATION)))
+from medcairn.lakehouse.silver.typed.recipe import Profile, Recipe, Typed, as_they_stand, later
 
 
 def _typed(
@@ -37,7 +30,7 @@ RECIPES = (
         shared=("status", "system", "code", "codings", "concepts"),
         shared_from=5,
         typed=_typed,
-        profile=_profile,
+        profile=as_they_stand(Kind.IMMUNIZATION),
     ),
 )
 

@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from medcairn.lakehouse.silver.codings import Coding
+from medcairn.core.concepts import Kind
+from medcairn.lakehouse.silver.codings import Coding, coded
 
 Raw: TypeAlias = tuple[object, ...]
 """A row of a ViewDefinition."""
@@ -67,6 +68,12 @@ class Recipe:
     reference: int | None = None
 
 
+def as_they_stand(kind: Kind | None) -> Share:
+    """A profile of the shared columns as they are, then what the codings give in concepts of ``kind`` (None:
+    of every kind)."""
+    return lambda shared, codings: Profile((*shared, *coded(codings, kind)))
+
+
 def later(first: int | None, second: int | None) -> int | None:
     """The later of two times, of which either may be unknown."""
     if first is None or (second is not None and second > first):
@@ -76,4 +83,4 @@ def later(first: int | None, second: int | None) -> int | None:
 
 Recipes: TypeAlias = Mapping[str, Recipe]
 
-__all__ = ["HEAD", "Own", "Profile", "Raw", "Recipe", "Recipes", "Share", "Typed", "later"]
+__all__ = ["HEAD", "Own", "Profile", "Raw", "Recipe", "Recipes", "Share", "Typed", "as_they_stand", "later"]

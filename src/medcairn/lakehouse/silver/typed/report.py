@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from medcairn.lakehouse.silver.codings import Coding, coded
 from medcairn.lakehouse.silver.times import timed
-from medcairn.lakehouse.silver.typed.recipe import Profile, Recipe, Typed, later
+from medcairn.lakehouse.silver.typed.recipe import Profile, Recipe, Typed, as_they_stand, later
 
 _Text = str | None
-
-
-def _profile(shared: tuple[_Text, _Text], codings: Sequence[Coding]) -> Profile:
-    return Profile((*shared, *coded(codings, None)))
 
 
 def _typed(
@@ -43,7 +36,7 @@ RECIPES = (
         shared=("status", "category", "system", "code", "codings", "concepts"),
         shared_from=8,
         typed=_typed,
-        profile=_profile,
+        profile=as_they_stand(None),
     ),
 )
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json as json_text
 import re
 from collections.abc import Sequence
-from typing import Literal as OneOf
 
 from medcairn.lakehouse.views.dialects import texts
 from medcairn.lakehouse.views.dialects.dialect import MORE_THAN_ONE, Members
-from medcairn.lakehouse.views.elements import INTEGERS, TEMPORALS
+from medcairn.lakehouse.views.dialects.standard import StandardSql
 
 
 class DuckDbReading:
@@ -48,7 +47,8 @@ class DuckDbReading:
         There are as many rounds as the longest way down can have steps: as there are keys in an item's text.
         """
         key_counts = " + ".join(
-            f"(length(y) - length(replace(y, {_quoted(_key(key))}, ''))) // {len(_key(key))}" for key in keys
+            f"(length(y) - length(replace(y, {_quoted(texts.key(key))}, ''))) // {len(texts.key(key))}"
+            for key in keys
         )
         opened = f"list_transform({children}, lambda k: {{item: k, open: TRUE}})"
         self_and_below = f"list_concat([{{item: {variable}, open: FALSE}}], {opened})"
@@ -63,25 +63,48 @@ class DuckDbReading:
         return f"list_transform([{items}], lambda s: {found})[1]"
 
 
-class DuckDb(DuckDbReading):
+class DuckDb(DuckDbReading, StandardSql):
     """Lists are LIST, records are STRUCT, iteration is a lambda; no join is needed for ``forEach``."""
+
+    text_type = "VARCHAR"
+
+    def quoted(self, text: str) -> str:
+        return _quoted(text)
+
+    def joined(self, *values: str) -> str:
+        return " || ".join(values)
+
+    def matches(self, value: str, pattern: str) -> str:
+        return f"regexp_full_match({value}, {_quoted(pattern)})"
+
+    def groups(self, value: str, pattern: str, names: Sequence[str]) -> str:
+        return f"regexp_extract({value}, {_quoted(texts.whole(pattern))}, {list(names)})"
+
+    def moment(self, value: str) -> str:
+        parts = self.groups("x", texts.MOMENT, ("day", "minutes", "seconds", "fraction", "zone"))
+        clock = "p.minutes || coalesce(nullif(p.seconds, ''), ':00') || left(p.fraction, 7)"
+        minutes = "TRY_CAST(left(p.zone, 1) || right(p.zone, 2) AS BIGINT)"
+        zone = f"TRY_CAST(left(p.zone, 3) AS BIGINT) * 60 + {minutes}"
+        instant = f"TRY_CAST(p.day || ' ' || {clock} AS TIMESTAMP) - to_minutes(coalesce({zone}, 0))"
+        length = "CASE WHEN p.seconds = '' THEN 16 ELSE 26 END"
+        text = f"left(strftime({instant}, '%Y-%m-%dT%H:%M:%S.%f'), {length})"
+        return self.let(value, "x", self.let(parts, "p", f"CASE WHEN p.day = '' THEN x ELSE {text} END"))
+
+    def calculated(self, operator: str, left: str, right: str, *, whole: bool) -> str:
+        if whole:
+            return f"TRY_CAST(CAST({left} AS HUGEINT) {operator} CAST({right} AS HUGEINT) AS BIGINT)"
+        right = f"CAST({right} AS DOUBLE)"
+        right = f"nullif({right}, 0)" if operator == "/" else right
+        # -0.0 becomes 0.0.
+        finite = "CASE WHEN isfinite(x) THEN x + 0 END"
+        return self.let(f"CAST({left} AS DOUBLE) {operator} {right}", "x", finite)
 
     def name(self, text: str) -> str:
         return '"' + text.replace('"', '""') + '"'
 
-    def literal(self, value: str, type_name: str) -> str:
-        if type_name == "boolean":
-            return "TRUE" if value == "true" else "FALSE"
-        if type_name in INTEGERS or type_name == "decimal":
-            return f"CAST({_quoted(value)} AS {_column_type(type_name)})"
-        return _quoted(value)
-
     def null(self, type_name: str, *, collection: bool = False) -> str:
         suffix = "[]" if collection else ""
-        return f"CAST({'[]' if collection else 'NULL'} AS {_column_type(type_name)}{suffix})"
-
-    def member(self, value: str, field: str) -> str:
-        return f"{value}.{self.name(field)}"
+        return f"CAST({'[]' if collection else 'NULL'} AS {self.column_type(type_name)}{suffix})"
 
     def let(self, value: str, variable: str, body: str) -> str:
         return f"list_transform([{value}], lambda {variable}: {body})[1]"
@@ -126,61 +149,20 @@ class DuckDb(DuckDbReading):
             chained = f"list_concat({chained}, {other})"
         return chained
 
-    def choose(self, condition: str, then: str, otherwise: str | None = None) -> str:
-        return f"CASE WHEN {condition} THEN {then} ELSE {otherwise or 'NULL'} END"
-
-    def present(self, value: str) -> str:
-        return f"({value} IS NOT NULL)"
-
-    def operation(self, operator: str, left: str, right: str, left_type: str, right_type: str) -> str:
-        if operator in ("and", "or"):
-            return f"({left} {operator.upper()} {right})"
-        kinds = {left_type, right_type}
-        if operator in "+-*/" and (kinds <= INTEGERS or kinds <= INTEGERS | {"decimal"}):
-            return _calculated(operator, left, right, whole=kinds <= INTEGERS and operator != "/")
-        if operator == "+":
-            return f"({left} || {right})"
-        if "decimal" in kinds:
-            left, right = f"CAST({left} AS DOUBLE)", f"CAST({right} AS DOUBLE)"
-        elif kinds & TEMPORALS:
-            return self._by_precision(operator, left, right)
-        return f"({left} {operator} {right})"
-
-    def _by_precision(self, operator: str, left: str, right: str) -> str:
-        shorter = "least(length(x.a), length(x.b))"
-        cut = f"left(x.a, {shorter}) {operator} left(x.b, {shorter})"
-        same = f"length(x.a) = length(x.b) OR left(x.a, {shorter}) <> left(x.b, {shorter})"
-        moments = self.record([("a", _moment(left)), ("b", _moment(right))])
-        return self.let(moments, "x", f"CASE WHEN {same} THEN {cut} END")
-
-    def negation(self, value: str) -> str:
-        return f"(NOT {value})"
-
     def join(self, items: str, separator: str) -> str:
         return f"coalesce(array_to_string({items}, {_quoted(separator)}), '')"
 
     def reference_key(self, value: str, target: str | None) -> str:
-        pattern = _quoted(_whole(texts.reference(target)))
+        pattern = _quoted(texts.whole(texts.reference(target)))
         slow = f"nullif(regexp_extract(x, {pattern}, 1), '')"
         if target is None:
             return self.let(value, "x", slow)
         # Matching without a group is several times faster than taking one out.
-        bare = f"regexp_full_match(x, {_quoted(texts.bare_reference(target))})"
+        bare = self.matches("x", texts.bare_reference(target))
         return self.let(value, "x", f"CASE WHEN {bare} THEN substr(x, {len(target) + 2}) ELSE {slow} END")
 
-    def boundary(self, value: str, side: OneOf["low", "high"], type_name: str) -> str:
-        if type_name == "decimal":
-            found = _decimal_boundary(side)
-        elif type_name == "time":
-            found = _matching(texts.CLOCK, _clock_boundary("x", side))
-        elif type_name == "date":
-            found = _date_boundary("x", side)
-        else:
-            found = _instant_boundary(side)
-        return self.let(value, "x", found)
-
     def cast(self, value: str, type_name: str, *, collection: bool = False) -> str:
-        return f"CAST({value} AS {_column_type(type_name)}{'[]' if collection else ''})"
+        return f"CAST({value} AS {self.column_type(type_name)}{'[]' if collection else ''})"
 
     def record(self, members: Sequence[tuple[str, str]]) -> str:
         inside = ", ".join(f"{self.name(name)}: {value}" for name, value in members)
@@ -190,24 +172,8 @@ class DuckDb(DuckDbReading):
         return f"unnest({items})"
 
 
-def _column_type(type_name: str) -> str:
-    if type_name == "boolean":
-        return "BOOLEAN"
-    if type_name in INTEGERS:
-        return "BIGINT"
-    return "DOUBLE" if type_name == "decimal" else "VARCHAR"
-
-
 def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
-
-
-def _whole(pattern: str) -> str:
-    return f"^(?:{pattern})\\z"
-
-
-def _key(name: str) -> str:
-    return f'"{name}":'
 
 
 def _taken_apart(json: str, members: Members) -> str:
@@ -227,79 +193,6 @@ def _is_object(raw: str) -> str:
 
 def _is_number(raw: str) -> str:
     return f"left({raw}, 1) IN ('-', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9')"
-
-
-def _finite(number: str) -> str:
-    """The number if it is finite; -0.0 becomes 0.0."""
-    return f"list_transform([{number}], lambda x: CASE WHEN isfinite(x) THEN x + 0 END)[1]"
-
-
-def _calculated(operator: str, left: str, right: str, *, whole: bool) -> str:
-    if whole:
-        return f"TRY_CAST(CAST({left} AS HUGEINT) {operator} CAST({right} AS HUGEINT) AS BIGINT)"
-    right = f"CAST({right} AS DOUBLE)"
-    right = f"nullif({right}, 0)" if operator == "/" else right
-    return _finite(f"CAST({left} AS DOUBLE) {operator} {right}")
-
-
-def _moment(value: str) -> str:
-    """A text of day and time as the same instant in UTC, any other as it is."""
-    groups = "['day', 'minutes', 'seconds', 'fraction', 'zone']"
-    parts = f"regexp_extract(x, {_quoted(_whole(texts.MOMENT))}, {groups})"
-    clock = "p.minutes || coalesce(nullif(p.seconds, ''), ':00') || left(p.fraction, 7)"
-    zone = (
-        "TRY_CAST(left(p.zone, 3) AS BIGINT) * 60 + TRY_CAST(left(p.zone, 1) || right(p.zone, 2) AS BIGINT)"
-    )
-    instant = f"TRY_CAST(p.day || ' ' || {clock} AS TIMESTAMP) - to_minutes(coalesce({zone}, 0))"
-    length = "CASE WHEN p.seconds = '' THEN 16 ELSE 26 END"
-    text = f"left(strftime({instant}, '%Y-%m-%dT%H:%M:%S.%f'), {length})"
-    found = f"list_transform([{parts}], lambda p: CASE WHEN p.day = '' THEN x ELSE {text} END)[1]"
-    return f"list_transform([{value}], lambda x: {found})[1]"
-
-
-def _matching(pattern: str, value: str) -> str:
-    """``value`` when all of ``x`` is of that form."""
-    return f"CASE WHEN regexp_full_match(x, {_quoted(pattern)}) THEN {value} END"
-
-
-def _decimal_boundary(side: str) -> str:
-    sign = "-" if side == "low" else "+"
-    half = "'0.' || repeat('0', length(split_part(x, '.', 2))) || '5'"
-    exact = f"CAST(x AS DECIMAL(37, 14)) {sign} CAST({half} AS DECIMAL(37, 14))"
-    # By way of text, so that the double is the nearest one.
-    return _matching(texts.DIGITS, f"CAST(CAST({exact} AS VARCHAR) AS DOUBLE)")
-
-
-def _date_boundary(value: str, side: str) -> str:
-    year = f"{value} || '{'-01-01' if side == 'low' else '-12-31'}'"
-    first = f"TRY_CAST({value} || '-01' AS DATE)"
-    day = "'01'" if side == "low" else f"CAST(day(last_day({first})) AS VARCHAR)"
-    month = f"CASE WHEN {first} IS NOT NULL THEN {value} || '-' || {day} END"
-    full = ((texts.DAY, value), (texts.MONTH, month), (texts.YEAR, year))
-    return texts.cases([(f"regexp_full_match({value}, {_quoted(form)})", found) for form, found in full])
-
-
-def _clock_boundary(value: str, side: str) -> str:
-    second, fraction = (":00", "0") if side == "low" else (":59", "9")
-    padded = f"rpad({value}, 12, '{fraction}')"
-    return texts.cases(
-        [
-            (f"length({value}) = 5", f"{value} || '{second}.{fraction * 3}'"),
-            (f"length({value}) = 8", f"{value} || '.{fraction * 3}'"),
-            (f"length({value}) < 12", padded),
-        ],
-        value,
-    )
-
-
-def _instant_boundary(side: str) -> str:
-    pattern = _quoted(_whole(f"({texts.DAY})T({texts.CLOCK})({texts.ZONE})?"))
-    zone, midnight = ("+14:00", "T00:00:00.000") if side == "low" else ("-12:00", "T23:59:59.999")
-    clock = _clock_boundary("p.clock", side)
-    timed = f"p.day || 'T' || {clock} || coalesce(nullif(p.zone, ''), '{zone}')"
-    untimed = f"{_date_boundary('x', side)} || '{midnight}{zone}'"
-    found = f"CASE WHEN p.day <> '' THEN {timed} ELSE {untimed} END"
-    return f"list_transform([regexp_extract(x, {pattern}, ['day', 'clock', 'zone'])], lambda p: {found})[1]"
 
 
 __all__ = ["DuckDb"]

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Literal as OneOf
 
 from medcairn.lakehouse.views.dialects import texts
 from medcairn.lakehouse.views.dialects.dialect import MORE_THAN_ONE, NOT_JSON, Members
-from medcairn.lakehouse.views.elements import INTEGERS, TEMPORALS
+from medcairn.lakehouse.views.dialects.standard import StandardSql
 
 
 class SparkReading:
@@ -47,7 +46,8 @@ class SparkReading:
     def walk(self, items: str, variable: str, children: str, keys: Sequence[str]) -> str:
         """As in DuckDB: every round puts behind each item that is still open the items below it."""
         key_counts = " + ".join(
-            f"(length(t) - length(replace(t, {_quoted(_key(key))}, ''))) div {len(_key(key))}" for key in keys
+            f"(length(t) - length(replace(t, {_quoted(texts.key(key))}, ''))) div {len(texts.key(key))}"
+            for key in keys
         )
         opened = f"transform({children}, k -> named_struct('item', k, 'open', TRUE))"
         self_and_below = (
@@ -70,26 +70,53 @@ class SparkReading:
         return f"transform(array({items}), s -> {found})[0]"
 
 
-class Spark(SparkReading):
+class Spark(SparkReading, StandardSql):
     """Lists are ARRAY, records are STRUCT, iteration is a lambda."""
+
+    text_type = "STRING"
+
+    def quoted(self, text: str) -> str:
+        return _quoted(text)
+
+    def joined(self, *values: str) -> str:
+        return f"concat({', '.join(values)})"
+
+    def matches(self, value: str, pattern: str) -> str:
+        return f"{value} RLIKE {_quoted(texts.whole(pattern))}"
+
+    def groups(self, value: str, pattern: str, names: Sequence[str]) -> str:
+        whole = _quoted(texts.whole(pattern))
+        parts = (f"'{name}', regexp_extract({value}, {whole}, {n})" for n, name in enumerate(names, start=1))
+        return f"named_struct({', '.join(parts)})"
+
+    def moment(self, value: str) -> str:
+        parts = self.groups("x", texts.MOMENT, ("day", "minutes", "seconds", "fraction", "zone"))
+        clock = "p.minutes, coalesce(nullif(p.seconds, ''), ':00'), left(p.fraction, 7)"
+        hours, minutes = "try_cast(left(p.zone, 3) AS INT)", "concat(left(p.zone, 1), right(p.zone, 2))"
+        offset = f"coalesce({hours} * 60 + try_cast({minutes} AS INT), 0)"
+        local = f"try_cast(concat(p.day, ' ', {clock}) AS TIMESTAMP_NTZ)"
+        instant = f"CAST({local} - make_dt_interval(0, 0, {offset}, 0) AS TIMESTAMP)"
+        length = "CASE WHEN p.seconds = '' THEN 16 ELSE 26 END"
+        form = _quoted("yyyy-MM-dd'T'HH:mm:ss.SSSSSS")
+        text = f"left(date_format({instant}, {form}), {length})"
+        return self.let(value, "x", self.let(parts, "p", f"CASE WHEN p.day = '' THEN x ELSE {text} END"))
+
+    def calculated(self, operator: str, left: str, right: str, *, whole: bool) -> str:
+        if whole:
+            return f"{_TRIED[operator]}({left}, {right})"
+        right = f"CAST({right} AS DOUBLE)"
+        right = f"nullif({right}, 0D)" if operator == "/" else right
+        # -0.0 becomes 0.0.
+        finite = "CASE WHEN abs(x) < double('Infinity') THEN x + 0D END"
+        return self.let(f"CAST({left} AS DOUBLE) {operator} {right}", "x", finite)
 
     def name(self, text: str) -> str:
         return "`" + text.replace("`", "``") + "`"
 
-    def literal(self, value: str, type_name: str) -> str:
-        if type_name == "boolean":
-            return "TRUE" if value == "true" else "FALSE"
-        if type_name in INTEGERS or type_name == "decimal":
-            return f"CAST({_quoted(value)} AS {_column_type(type_name)})"
-        return _quoted(value)
-
     def null(self, type_name: str, *, collection: bool = False) -> str:
         if collection:
-            return f"CAST(array() AS ARRAY<{_column_type(type_name)}>)"
-        return f"CAST(NULL AS {_column_type(type_name)})"
-
-    def member(self, value: str, field: str) -> str:
-        return f"{value}.{self.name(field)}"
+            return f"CAST(array() AS ARRAY<{self.column_type(type_name)}>)"
+        return f"CAST(NULL AS {self.column_type(type_name)})"
 
     def let(self, value: str, variable: str, body: str) -> str:
         return f"transform(array({value}), {variable} -> {body})[0]"
@@ -135,55 +162,14 @@ class Spark(SparkReading):
             return lists[0]
         return f"concat({', '.join(f'coalesce({items}, array())' for items in lists)})"
 
-    def choose(self, condition: str, then: str, otherwise: str | None = None) -> str:
-        return f"CASE WHEN {condition} THEN {then} ELSE {otherwise or 'NULL'} END"
-
-    def present(self, value: str) -> str:
-        return f"({value} IS NOT NULL)"
-
-    def operation(self, operator: str, left: str, right: str, left_type: str, right_type: str) -> str:
-        if operator in ("and", "or"):
-            return f"({left} {operator.upper()} {right})"
-        kinds = {left_type, right_type}
-        if operator in "+-*/" and kinds <= INTEGERS | {"decimal"}:
-            return _calculated(operator, left, right, whole=kinds <= INTEGERS and operator != "/")
-        if operator == "+":
-            return f"concat({left}, {right})"
-        if "decimal" in kinds:
-            left, right = f"CAST({left} AS DOUBLE)", f"CAST({right} AS DOUBLE)"
-        elif kinds & TEMPORALS:
-            return self._by_precision(operator, left, right)
-        return f"({left} {operator} {right})"
-
-    def _by_precision(self, operator: str, left: str, right: str) -> str:
-        shorter = "least(length(x.a), length(x.b))"
-        cut = f"left(x.a, {shorter}) {operator} left(x.b, {shorter})"
-        same = f"length(x.a) = length(x.b) OR left(x.a, {shorter}) <> left(x.b, {shorter})"
-        moments = self.record([("a", _moment(left)), ("b", _moment(right))])
-        return self.let(moments, "x", f"CASE WHEN {same} THEN {cut} END")
-
-    def negation(self, value: str) -> str:
-        return f"(NOT {value})"
-
     def join(self, items: str, separator: str) -> str:
         return f"coalesce(array_join({items}, {_quoted(separator)}), '')"
 
     def reference_key(self, value: str, target: str | None) -> str:
-        return f"nullif(regexp_extract({value}, {_quoted(_whole(texts.reference(target)))}, 1), '')"
-
-    def boundary(self, value: str, side: OneOf["low", "high"], type_name: str) -> str:
-        if type_name == "decimal":
-            found = _decimal_boundary(side)
-        elif type_name == "time":
-            found = _matching(texts.CLOCK, _clock_boundary("x", side))
-        elif type_name == "date":
-            found = _date_boundary("x", side)
-        else:
-            found = _instant_boundary(side)
-        return self.let(value, "x", found)
+        return f"nullif(regexp_extract({value}, {_quoted(texts.whole(texts.reference(target)))}, 1), '')"
 
     def cast(self, value: str, type_name: str, *, collection: bool = False) -> str:
-        kind = _column_type(type_name)
+        kind = self.column_type(type_name)
         return f"CAST({value} AS {f'ARRAY<{kind}>' if collection else kind})"
 
     def record(self, members: Sequence[tuple[str, str]]) -> str:
@@ -206,102 +192,10 @@ def _struct(members: Members) -> str:
 _TRIED = {"+": "try_add", "-": "try_subtract", "*": "try_multiply"}
 
 
-def _column_type(type_name: str) -> str:
-    if type_name == "boolean":
-        return "BOOLEAN"
-    if type_name in INTEGERS:
-        return "BIGINT"
-    return "DOUBLE" if type_name == "decimal" else "STRING"
-
-
 def _quoted(text: str) -> str:
     # $ too: Spark replaces ${name} in a statement before it reads it.
     escaped = text.replace("\\", "\\\\").replace("'", "\\'").replace("${", "\\u0024{")
     return f"'{escaped}'"
-
-
-def _whole(pattern: str) -> str:
-    return f"^(?:{pattern})\\z"
-
-
-def _key(name: str) -> str:
-    return f'"{name}":'
-
-
-def _finite(number: str) -> str:
-    """The number if it is finite; -0.0 becomes 0.0."""
-    limits = "CASE WHEN abs(x) < double('Infinity') THEN x + 0D END"
-    return f"transform(array({number}), x -> {limits})[0]"
-
-
-def _calculated(operator: str, left: str, right: str, *, whole: bool) -> str:
-    if whole:
-        return f"{_TRIED[operator]}({left}, {right})"
-    right = f"CAST({right} AS DOUBLE)"
-    right = f"nullif({right}, 0D)" if operator == "/" else right
-    return _finite(f"CAST({left} AS DOUBLE) {operator} {right}")
-
-
-def _moment(value: str) -> str:
-    """A text of day and time as the same instant in UTC, any other as it is."""
-    pattern, names = _quoted(_whole(texts.MOMENT)), ("day", "minutes", "seconds", "fraction", "zone")
-    parts = ", ".join(f"'{name}', regexp_extract(x, {pattern}, {n})" for n, name in enumerate(names, start=1))
-    clock = "p.minutes, coalesce(nullif(p.seconds, ''), ':00'), left(p.fraction, 7)"
-    hours, minutes = "try_cast(left(p.zone, 3) AS INT)", "concat(left(p.zone, 1), right(p.zone, 2))"
-    offset = f"coalesce({hours} * 60 + try_cast({minutes} AS INT), 0)"
-    local = f"try_cast(concat(p.day, ' ', {clock}) AS TIMESTAMP_NTZ)"
-    instant = f"CAST({local} - make_dt_interval(0, 0, {offset}, 0) AS TIMESTAMP)"
-    length = "CASE WHEN p.seconds = '' THEN 16 ELSE 26 END"
-    form = _quoted("yyyy-MM-dd'T'HH:mm:ss.SSSSSS")
-    text = f"left(date_format({instant}, {form}), {length})"
-    found = f"transform(array(named_struct({parts})), p -> CASE WHEN p.day = '' THEN x ELSE {text} END)[0]"
-    return f"transform(array({value}), x -> {found})[0]"
-
-
-def _matching(pattern: str, value: str) -> str:
-    """``value`` when all of ``x`` is of that form."""
-    return f"CASE WHEN x RLIKE {_quoted(_whole(pattern))} THEN {value} END"
-
-
-def _decimal_boundary(side: str) -> str:
-    sign = "-" if side == "low" else "+"
-    half = "concat('0.', repeat('0', length(split_part(x, '.', 2))), '5')"
-    exact = f"CAST(x AS DECIMAL(37, 14)) {sign} CAST({half} AS DECIMAL(37, 14))"
-    # By way of text, so that the double is the nearest one.
-    return _matching(texts.DIGITS, f"CAST(CAST({exact} AS STRING) AS DOUBLE)")
-
-
-def _date_boundary(value: str, side: str) -> str:
-    year = f"concat({value}, '{'-01-01' if side == 'low' else '-12-31'}')"
-    first = f"try_cast(concat({value}, '-01') AS DATE)"
-    day = "'01'" if side == "low" else f"CAST(day(last_day({first})) AS STRING)"
-    month = f"CASE WHEN {first} IS NOT NULL THEN concat({value}, '-', {day}) END"
-    forms = ((texts.DAY, value), (texts.MONTH, month), (texts.YEAR, year))
-    return texts.cases([(f"{value} RLIKE {_quoted(_whole(form))}", found) for form, found in forms])
-
-
-def _clock_boundary(value: str, side: str) -> str:
-    second, fraction = (":00", "0") if side == "low" else (":59", "9")
-    return texts.cases(
-        [
-            (f"length({value}) = 5", f"concat({value}, '{second}.{fraction * 3}')"),
-            (f"length({value}) = 8", f"concat({value}, '.{fraction * 3}')"),
-            (f"length({value}) < 12", f"rpad({value}, 12, '{fraction}')"),
-        ],
-        value,
-    )
-
-
-def _instant_boundary(side: str) -> str:
-    pattern = _quoted(_whole(f"({texts.DAY})T({texts.CLOCK})({texts.ZONE})?"))
-    zone, midnight = ("+14:00", "T00:00:00.000") if side == "low" else ("-12:00", "T23:59:59.999")
-    names = ("day", "clock", "zone")
-    parts = ", ".join(f"'{name}', regexp_extract(x, {pattern}, {n})" for n, name in enumerate(names, start=1))
-    clock = _clock_boundary("p.clock", side)
-    timed = f"concat(p.day, 'T', {clock}, coalesce(nullif(p.zone, ''), '{zone}'))"
-    untimed = f"concat({_date_boundary('x', side)}, '{midnight}{zone}')"
-    found = f"CASE WHEN p.day <> '' THEN {timed} ELSE {untimed} END"
-    return f"transform(array(named_struct({parts})), p -> {found})[0]"
 
 
 __all__ = ["Spark"]

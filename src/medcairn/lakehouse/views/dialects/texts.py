@@ -42,6 +42,16 @@ def numbered(members: Sequence[str]) -> str:
     return rf'([{{,\s])"({names})"(\s*:\s*)(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)'
 
 
+def whole(pattern: str) -> str:
+    """The pattern of a text that is all of that form, for engines that look for it anywhere in one."""
+    return rf"^(?:{pattern})\z"
+
+
+def key(member: str) -> str:
+    """A member's name as it stands in the text of a JSON object."""
+    return f'"{member}":'
+
+
 def cases(choices: Sequence[tuple[str, str]], otherwise: str = "NULL") -> str:
     """A CASE of (condition, value)."""
     whens = " ".join(f"WHEN {condition} THEN {value}" for condition, value in choices)
@@ -58,6 +68,8 @@ __all__ = [
     "ZONE",
     "bare_reference",
     "cases",
+    "key",
     "numbered",
     "reference",
+    "whole",
 ]

@@ -16,7 +16,8 @@ from medcairn.core.errors import SettingsError
 from medcairn.lakehouse.views.direct.reading import Field, Reading
 
 _MOST_LOOPS = 18
-"""Python compiles at most 20 loops within each other."""
+"""Python compiles at most 20 loops within each other. The plan's own limit lets more through: it counts lists
+and iterations apart, and an iteration over a single value (``forEach: $this``) is a loop, but no list."""
 
 
 @dataclass(frozen=True)
