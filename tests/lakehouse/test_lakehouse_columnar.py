@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from medcairn.lakehouse.silver import build
 from medcairn.lakehouse.silver.columnar import cells
-from medcairn.lakehouse.silver.columnar.layout import Gap, Kind, Odd, layout_of
+from medcairn.lakehouse.silver.columnar.layout import Gap, Kind, Odd, Wanted, layout_of
 from medcairn.lakehouse.silver.columnar.layouts import Layouts
 from medcairn.lakehouse.silver.columnar.observations import ObservationColumns
 from medcairn.lakehouse.silver.parts import part_of, widened
@@ -31,7 +31,7 @@ from .rich_resources import odd_resources
 
 SHAPE = SHAPES["observation"]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-WANTED = {
+WANTED: Wanted = {
     "id": "id",
     "code": "",
     "valueQuantity": {"value": "decimal", "unit": ""},
@@ -153,7 +153,7 @@ def test_what_is_no_json_is_left(broken: str) -> None:
         assert by_column(mine, [good, line])[1] == [1]
 
 
-VALUES = {
+VALUES: dict[str, list[Any]] = {
     "id": ["", "o2", "x" * 65, "a_b"],
     "subject": [None, {"reference": "Patient/p2"}, {"reference": "Patient/p2/_history/1"}, {"reference": ""}],
     "effectiveDateTime": [None, "2024", "2024-01-02", "2024-06-30T23:59:60+02:00", "2024-13-01"],

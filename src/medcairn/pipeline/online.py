@@ -8,18 +8,19 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from pathlib import Path
 
 from medcairn.core.errors import DataError
 from medcairn.features import FeatureSet, feature_set_from_spec
 from medcairn.features.plan import columns_of, streams_of
 from medcairn.features.subject_rows import SubjectFeatures
-from medcairn.lakehouse.silver.bundle import resources_in
-from medcairn.lakehouse.silver.memory import SilverReader
+from medcairn.lakehouse.silver.memory import Row, SilverReader
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _PATIENT = "patient"
+_SUBJECT = itemgetter(0)
 
 
 class FeatureService:
@@ -53,21 +54,25 @@ class FeatureService:
         Raises :class:`DataError` when the Bundle cannot be read, does not hold exactly one Patient, or when
         ``prediction_time`` has no time zone.
         """
-        with _collecting_later():
-            return self.from_resources(resources_in(bundle), prediction_time)
+        return self._features(lambda reader: reader.rows_of_bundle(bundle), prediction_time)
 
     def from_resources(
         self, resources: Sequence[bytes], prediction_time: datetime
     ) -> Mapping[str, float | None]:
         """The same of resources, each the JSON text of one."""
+        return self._features(lambda reader: reader.rows(resources), prediction_time)
+
+    def _features(
+        self, rows_by: Callable[[SilverReader], Mapping[str, list[Row]]], prediction_time: datetime
+    ) -> Mapping[str, float | None]:
         if prediction_time.utcoffset() is None:
             raise DataError("The prediction time has no time zone", hint="For example 2026-01-31T09:30:00Z")
         with _collecting_later(), self._reader() as reader:
-            rows = reader.rows(resources)
+            rows = rows_by(reader)
             subjects = {row[0] for row in rows[_PATIENT]}
             if len(subjects) != 1:
                 raise DataError("A Bundle must hold exactly one Patient", patients=len(subjects))
-            own = {name: [row for row in found if row[0] in subjects] for name, found in rows.items()}
+            own = {name: _of(subjects, found) for name, found in rows.items()}
             return self._engine.features(own, (prediction_time - _EPOCH) // _MICROSECOND)
 
     @contextmanager
@@ -93,6 +98,13 @@ def bundle_features(
     service = FeatureService.from_package(package)
     service.warm()
     return service.from_resources
+
+
+def _of(subjects: set[object], rows: list[Row]) -> list[Row]:
+    """The rows of the subjects, who are the only ones more often than not."""
+    if subjects.issuperset(map(_SUBJECT, rows)):
+        return rows
+    return [row for row in rows if row[0] in subjects]
 
 
 @contextmanager

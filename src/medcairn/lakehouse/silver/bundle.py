@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 import msgspec
 
 from medcairn.core.errors import DataError
 
 _BUNDLE = "Bundle"
+_NOTHING = (b"", b"null")
 _REFERENCE = re.compile(rb'("reference"\s*:\s*")(urn:[^"\\]{1,200})"')
 
 
@@ -55,15 +57,18 @@ def resources_in(text: bytes) -> list[bytes]:
         return [bytes(item) for item in items]
     if bundle is None or bundle.resource_type != _BUNDLE:
         raise DataError(problem)
-    entries = [(bytes(entry.resource), entry.full_url) for entry in bundle.entry or ()]
-    resources = [data for data, _ in entries if data not in (b"", b"null")]
-    if any(url is not None and url.startswith("urn:") for _, url in entries):
-        return _resolved(resources, entries)
-    return resources
+    entries = bundle.entry or ()
+    resources = [data for entry in entries if (data := bytes(entry.resource)) not in _NOTHING]
+    names = {
+        url.encode(): named
+        for entry in entries
+        if (url := entry.full_url) is not None and url.startswith("urn:") and (named := _name(entry.resource))
+    }
+    return _resolved(resources, names) if names else resources
 
 
-def _resolved(resources: list[bytes], entries: list[tuple[bytes, str | None]]) -> list[bytes]:
-    names = {url.encode(): named for data, url in entries if url is not None and (named := _name(data))}
+def _resolved(resources: list[bytes], names: Mapping[bytes, bytes]) -> list[bytes]:
+    """The resources, with what ``names`` names called so where it is referred to."""
 
     def replaced(found: re.Match[bytes]) -> bytes:
         return found[1] + names.get(found[2], found[2]) + b'"'
@@ -71,7 +76,7 @@ def _resolved(resources: list[bytes], entries: list[tuple[bytes, str | None]]) -
     return [_REFERENCE.sub(replaced, data) if b'"urn:' in data else data for data in resources]
 
 
-def _name(data: bytes) -> bytes | None:
+def _name(data: msgspec.Raw) -> bytes | None:
     """``Type/id`` of a resource, None when it does not say."""
     try:
         found = _decode_named(data)

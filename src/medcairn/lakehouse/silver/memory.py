@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from operator import itemgetter
+from itertools import pairwise, repeat
 from typing import Any, TypeAlias, cast
 
 import msgspec
@@ -19,13 +19,16 @@ from medcairn.core.silver import SILVER_SCHEMAS
 from medcairn.lakehouse.bronze import version_key
 from medcairn.lakehouse.header import Header, decode_odd_header
 from medcairn.lakehouse.silver.assemble import silver_table, sort_table
+from medcairn.lakehouse.silver.at_once import BundleReader, kind_of
+from medcairn.lakehouse.silver.bundle import resources_in
 from medcairn.lakehouse.silver.medicines import MEDICATION, medicines_of
 from medcairn.lakehouse.silver.problems import Problem
 from medcairn.lakehouse.silver.quick import QuickTyper
+from medcairn.lakehouse.silver.quick_form import Unusual
 from medcairn.lakehouse.silver.shapes import SHAPES
 from medcairn.lakehouse.silver.times import micros
-from medcairn.lakehouse.silver.typed import HEAD, Profile, Typed
-from medcairn.lakehouse.silver.typer import MOST_PROFILES, TYPED_RESOURCES, Typer
+from medcairn.lakehouse.silver.typed import HEAD, RECIPES, Typed
+from medcairn.lakehouse.silver.typer import TYPED_RESOURCES, Typer
 from medcairn.lakehouse.silver.versions import FIRST, Interval, Version, intervals
 
 Row = tuple[object, ...]
@@ -33,9 +36,6 @@ Row = tuple[object, ...]
 
 _Given: TypeAlias = tuple[int, bytes]
 """A resource's position, from 1, and its text."""
-_VERSIONED = ("version", "available_time", "superseded_time", "current")
-_MANY = "observation"
-"""The table of which a subject has a thousand rows where others have ten."""
 _TYPE_FIRST = b'{"resourceType":"'
 _KEEPS_OUT = sum(problem.bit for problem in Problem if problem.keeps_out)
 
@@ -60,25 +60,37 @@ def silver_from_resources(resources: Sequence[bytes]) -> Mapping[str, pa.Table]:
 class SilverReader:
     """Makes silver rows of resources. It remembers codes, units and times: keep it, and one a thread.
 
-    ``columns`` are the silver tables that are wanted, and of each the columns that will be looked at; by
-    default all of everything. :attr:`columns` says which columns the rows of a table then have, in their
-    order: these, and perhaps more.
+    ``columns`` are the silver tables that are wanted, and of each the columns; by default all of everything.
+    :attr:`columns` says which columns the rows of a table then have, in their order: silver's, with the
+    subject always among them.
     """
 
     def __init__(self, columns: Mapping[str, Collection[str]] | None = None) -> None:
         self.columns = {name: tuple(schema.names) for name, schema in SILVER_SCHEMAS.items()}
         if columns is not None:
-            self.columns = {name: self.columns[name] for name in columns}
+            self.columns = {
+                name: tuple(n for n in self.columns[name] if n == "subject_id" or n in wanted)
+                for name, wanted in columns.items()
+            }
         # Typers keep this very mapping, which is filled anew for every call.
         self._medicines: dict[str, tuple[tuple[str | None, str | None], ...]] = {"": ()}
         self._types: dict[str, _OneType] = {}
         for resource_type in TYPED_RESOURCES:
-            typer = Typer(resource_type, self._medicines)
-            if typer.table not in self.columns:
-                continue
-            known = self._types[resource_type] = _OneType(typer, columns and columns[typer.table])
-            if known.few is not None:
-                self.columns[typer.table] = known.few.columns
+            wanted = self.columns.get(RECIPES[resource_type].table)
+            if wanted is not None:
+                typer = Typer(resource_type, self._medicines)
+                self._types[resource_type] = _OneType(typer, None if columns is None else wanted)
+
+        self._at_once = BundleReader({name: kind_of(one.quick) for name, one in self._types.items()})
+
+    def rows_of_bundle(self, bundle: bytes) -> dict[str, list[Row]]:
+        """As :meth:`rows`, of the resources in a Bundle or a JSON list.
+
+        Raises :class:`DataError` also when ``bundle`` is neither.
+        """
+        with contextlib.suppress(Unusual, DataError):
+            return self._rows_at_once(bundle)
+        return self.rows(resources_in(bundle))
 
     def rows(self, resources: Iterable[bytes]) -> dict[str, list[Row]]:
         """The rows of each silver table, in no special order.
@@ -100,54 +112,57 @@ class SilverReader:
                 found[known.table] += known.rows(given)
         return found
 
-
-class _Few:
-    """Makes rows of the wanted columns only."""
-
-    def __init__(self, typer: Typer, wanted: Collection[str]) -> None:
-        recipe = typer.recipe
-        own = [name for name in recipe.own if name in wanted]
-        shared = [name for name in recipe.shared if name in wanted]
-        self.columns = ("subject_id", *own, *shared, *_VERSIONED)
-        self._own = itemgetter(2, *(HEAD + recipe.own.index(name) for name in own))
-        self._places = [recipe.shared.index(name) for name in shared]
-        self._shared: dict[Profile, Row] = {}
-
-    def rows(self, typed: Iterable[Any], interval: Interval) -> list[Row]:
-        """The rows of ``typed``, in the order of :attr:`columns`."""
-        number, available, superseded, current, _ = interval
-        own, known = self._own, self._shared
-        found: list[Row] = []
-        for row in typed:
-            shared = known.get(row[0])
-            if shared is None:
-                shared = self._learn(row[0])
-            since = row[3] if interval is FIRST else available
-            found.append((*own(row), *shared, number, since, superseded, current))
+    def _rows_at_once(self, bundle: bytes) -> dict[str, list[Row]]:
+        self._medicines.clear()
+        found: dict[str, list[Row]] = {name: [] for name in self.columns}
+        typed, texts = self._at_once.read(bundle)
+        for resource_type, rows in typed.items():
+            known = self._types[resource_type]
+            found[known.table] += known.first_versions(rows)
+        for resource_type, given in texts.items():
+            known = self._types[resource_type]
+            found[known.table] += known.rows(list(enumerate(given, start=1)))
         return found
 
-    def _learn(self, profile: Profile) -> Row:
-        if len(self._shared) >= MOST_PROFILES:
-            self._shared.clear()
-        shared = self._shared[profile] = tuple(profile.values[place] for place in self._places)
-        return shared
+
+class _Chosen:
+    """Makes rows of some columns only, a column at a time. The subject must be one of them."""
+
+    def __init__(self, typer: Typer, columns: Sequence[str]) -> None:
+        self._places = [typer.columns.index(name) for name in columns]
+        self._first_shared = HEAD + len(typer.recipe.own)
+        self._first_versioned = self._first_shared + len(typer.recipe.shared)
+        self._shared = [p for p in self._places if self._first_shared <= p < self._first_versioned]
+
+    def rows(self, typed: Sequence[Typed], interval: Interval) -> list[Row]:
+        """The rows of ``typed``."""
+        if not typed:
+            return []
+        columns: dict[int, Iterable[Any]] = dict(enumerate(zip(*typed, strict=True)))
+        number, available, superseded, current, _ = interval
+        since = columns[3] if interval is FIRST else repeat(available)
+        versioned = (repeat(number), since, repeat(superseded), repeat(current))
+        columns |= enumerate(versioned, start=self._first_versioned)
+        values = [profile.values for profile in columns[0]]
+        first = self._first_shared
+        columns |= {place: [row[place - first] for row in values] for place in self._shared}
+        return list(zip(*(columns[place] for place in self._places), strict=False))  # repeat() has no end
 
 
 class _OneType:
-    """Resources of one type. ``wanted`` are columns of its table, None for all."""
+    """Resources of one type. ``columns`` of its table are wanted, None for all."""
 
-    def __init__(self, typer: Typer, wanted: Collection[str] | None) -> None:
+    def __init__(self, typer: Typer, columns: Sequence[str] | None) -> None:
         self.table = typer.table
-        self._quick = QuickTyper(typer)
+        self.quick = QuickTyper(typer)
         self._id = 2 if SHAPES[typer.table].id == "subject_id" else HEAD
-        self.few = _Few(typer, wanted) if wanted is not None and typer.table == _MANY else None
-        self._rows = typer.rows if self.few is None else self.few.rows
+        self._rows = typer.rows if columns is None else _Chosen(typer, columns).rows
 
     def rows(self, given: Sequence[_Given]) -> list[Row]:
         """The rows of all versions of the resources."""
         typed, ids = self._typed(given)
         if len(set(ids)) == len(ids):
-            return self._rows(_kept(typed), FIRST)
+            return self.first_versions(typed)
         by_id: dict[str, list[_Given]] = {}
         for id, one in zip(ids, given, strict=True):
             by_id.setdefault(id, []).append(one)
@@ -157,29 +172,35 @@ class _OneType:
                 found += self._versions(versions)
         return found
 
-    def _typed(self, given: Iterable[_Given]) -> tuple[list[Typed], list[str]]:
+    def first_versions(self, typed: Sequence[Typed]) -> list[Row]:
+        """The rows of resources of which there is one version each."""
+        return self._rows(_kept(typed), FIRST)
+
+    def _typed(self, given: Sequence[_Given]) -> tuple[list[Typed], list[str]]:
         """The typed rows of some resources, and the resources' ids."""
-        found: list[Typed] = []
-        ids: list[Any] = []
-        position = 0
+        found: list[Any] = []
+        ends: list[int] = []  # how many rows there were after each resource
 
         def lines() -> Iterator[bytes]:
-            nonlocal position
-            rows = 0
-            for position, data in given:
+            for _, data in given:
                 yield data
                 # Its rows are there when the next one is asked for.
-                id = found[-1][self._id] if len(found) > rows else None
-                ids.append(_checked_header(position, data).id if id is None else id)
-                rows = len(found)
+                ends.append(len(found))
 
         broken = False
         try:
-            self._quick.type(lines(), found.append)
+            self.quick.type(lines(), found.append)
         except DataError:
             broken = True
         if broken:
-            raise _unusable(position)
+            raise _unusable(given[len(ends)][0])
+        ids: list[Any] = [
+            found[end - 1][self._id] if end > begin else None for begin, end in pairwise((0, *ends))
+        ]
+        if None in ids:
+            # A resource without rows, or one whose id is no text, may be no resource at all.
+            pairs = zip(ids, given, strict=True)
+            ids = [_checked_header(*one).id if id is None else id for id, one in pairs]
         return found, ids
 
     def _versions(self, given: Sequence[_Given]) -> list[Row]:
@@ -215,18 +236,22 @@ def _age(header: Header, position: int = 0) -> tuple[int, bool, int, int, int]:
 
 
 def _by_type(resources: Iterable[bytes]) -> dict[str, list[_Given]]:
-    """The resources with their positions, by type. Most name their type first, which is quick to see."""
+    """The resources with their positions, by type. Most name their type first, and are of the type of the
+    resource before, which is quick to see."""
     found: dict[str, list[_Given]] = {}
     quickly: dict[bytes, list[_Given]] = {}
-    start = len(_TYPE_FIRST)
+    start, prefix, same = len(_TYPE_FIRST), b"", list[_Given]()
     for position, data in enumerate(resources, start=1):
-        quick = data[start : data.find(b'"', start)] if data.startswith(_TYPE_FIRST) else b""
-        same = quickly.get(quick)
-        if same is None:
-            resource_type = _checked_header(position, data).resourceType or ""
-            same = found.setdefault(resource_type, [])
-            if quick:
-                quickly[quick] = same
+        if not (prefix and data.startswith(prefix)):
+            end = data.find(b'"', start) + 1 if data.startswith(_TYPE_FIRST) else 0
+            prefix = data[:end]
+            known = quickly.get(prefix)
+            if known is None:
+                resource_type = _checked_header(position, data).resourceType or ""
+                known = found.setdefault(resource_type, [])
+                if prefix:
+                    quickly[prefix] = known
+            same = known
         same.append((position, data))
     return found
 

@@ -16,7 +16,7 @@ import msgspec
 
 from medcairn.core.errors import DataError
 from medcairn.lakehouse.silver.quick_form import Unusual
-from medcairn.lakehouse.silver.quick_text import KeysOf, Quick, quick_functions
+from medcairn.lakehouse.silver.quick_text import KeysOf, OfRecords, Quick, quick_functions, quick_records
 from medcairn.lakehouse.silver.typed import Profile, Typed
 from medcairn.lakehouse.silver.typer import MOST_PROFILES, Typer
 from medcairn.lakehouse.views.definition import parse_view
@@ -33,7 +33,7 @@ class QuickTyper:
         self.table, self.resource_type = typer.table, typer.recipe.resource_type
         self._typer = typer
         plan = plan_view(parse_view(typer.view))
-        self._reader = direct_reader([plan])
+        self._plan, self._reader = plan, direct_reader([plan])
         self._known: dict[object, Profile] = {}
         self._functions: tuple[Quick, KeysOf] | None = None
         with suppress(Unusual):
@@ -50,6 +50,13 @@ class QuickTyper:
             return
         for line in lines:
             self._read(line, append)
+
+    def records(self) -> OfRecords | None:
+        """What lines may be decoded to instead, as one type among others, and the function that types that
+        from what lines have told; None where the view is not of the form for it."""
+        if self._functions is None:
+            return None
+        return quick_records(self._plan, self._typer.recipe, self._known)
 
     def profiles(self, line: bytes) -> list[Profile]:
         """The profiles of the values in a line, in order; none when it is in any way unusual."""

@@ -73,11 +73,13 @@ class _Object:
 
     members: dict[str, _Object | _List | str] = field(default_factory=dict)
 
-    def struct(self, name: str) -> Any:
-        """The Struct that decodes it."""
+    def struct(self, name: str, **options: Any) -> Any:
+        """The Struct that decodes it; ``options`` are msgspec's."""
         fields: list[tuple[str, object, object]] = []
         for member, below in self.members.items():
             kind: Any
+            if member == options.get("tag_field"):
+                continue
             if below == "":
                 fields.append((attribute(member), msgspec.Raw, ABSENT))
                 continue
@@ -89,7 +91,7 @@ class _Object:
                 kind = _SCALARS.get(below, str)
             fields.append((attribute(member), Union[kind, None], None))
         renamed = {attribute(member): member for member in self.members if attribute(member) != member}
-        return msgspec.defstruct(name, cast("Any", fields), rename=renamed, gc=False)
+        return msgspec.defstruct(name, cast("Any", fields), rename=renamed, gc=False, **options)
 
     def wanted(self) -> dict[str, Any]:
         """The same as plain values: a dict an object, a list with one dict a list of objects."""
@@ -135,6 +137,11 @@ class Decoding:
         return cast(
             "Callable[[bytes], msgspec.Struct]", msgspec.json.Decoder(self._root.struct(self._kind)).decode
         )
+
+    def tagged(self) -> type[msgspec.Struct]:
+        """The type of what is decoded, by its ``resourceType`` one among others."""
+        found: type[msgspec.Struct] = self._root.struct(self._kind, tag_field="resourceType", tag=self._kind)
+        return found
 
     def wanted(self) -> dict[str, Any]:
         """What is decoded: by member an object (a dict), a list of objects (a list with one dict), the FHIR

@@ -29,7 +29,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import cast
+from typing import TypeAlias, cast
 
 import msgspec
 
@@ -55,6 +55,10 @@ from medcairn.lakehouse.views.plan import ROOT, ViewPlan
 Append = Callable[[Typed], None]
 Quick = Callable[[Iterable[bytes], Append], None]
 """Types lines."""
+Records = Callable[[Iterable[msgspec.Struct], Append], None]
+"""Types decoded resources. Raises :class:`Unusual` at one that is not recognised."""
+OfRecords: TypeAlias = tuple[type[msgspec.Struct], Records]
+"""What resources are decoded to as one tagged type among others, and what types them."""
 KeysOf = Callable[[bytes], list[object]]
 """The keys of the values in a line, which is ASCII. Raises msgspec's errors."""
 
@@ -84,6 +88,14 @@ def quick_functions(
     return quick, keys
 
 
+def quick_records(plan: ViewPlan, recipe: Recipe, known: Mapping[object, Profile]) -> OfRecords:
+    """What types decoded resources whose keys are ``known``.
+
+    Raises :class:`Unusual` where the view is not of the form for it.
+    """
+    return _Writer(plan, recipe, values_of(plan.rows)).records(known)
+
+
 class _Writer:
     def __init__(self, plan: ViewPlan, recipe: Recipe, values: Sequence[Value]) -> None:
         self._recipe, self._values, self._kind = recipe, values, plan.resource
@@ -110,6 +122,17 @@ class _Writer:
             text.rows(self._begun(out, text))
         return cast("Quick", out.function())
 
+    def records(self, known: Mapping[object, Profile]) -> OfRecords:
+        """The type that resources are decoded to, and the function that types them."""
+        out = Source("def function(resources, append):")
+        out.bind("get", known.get)
+        out.bind("typed", self._recipe.typed)
+        out.bind("unusual", Unusual)
+        self._bind(out)
+        with out.loop(ROOT, "resources"):
+            _Text(self, out, ("raise unusual",)).rows(self._values)
+        return self.decoding.tagged(), cast("Records", out.function())
+
     def keys(self) -> KeysOf:
         """The function that gives the keys."""
         out = Source("def function(line):")
@@ -118,15 +141,15 @@ class _Writer:
         text.keys(self._begun(out, text))
         return cast("KeysOf", out.function())
 
-    def _begun(self, out: Source, text: _Text) -> Sequence[Value]:
-        for name, bound in (
-            ("decode", self._decoder),
-            ("kind", self._kind),
-            ("absent", ABSENT),
-            ("some", b"1"),
-            ("join", _BETWEEN.join),
-        ):
+    @staticmethod
+    def _bind(out: Source) -> None:
+        for name, bound in (("absent", ABSENT), ("some", b"1"), ("join", _BETWEEN.join)):
             out.bind(name, bound)
+
+    def _begun(self, out: Source, text: _Text) -> Sequence[Value]:
+        out.bind("decode", self._decoder)
+        out.bind("kind", self._kind)
+        self._bind(out)
         with out.block(f"if {ROOT}.resourceType != kind:"):
             text.give_up()
         return self._values
@@ -172,7 +195,7 @@ class _Text:
             with out.loop(row, found):
                 self._append(row)
             out.line("continue")
-        out.line("read(line, append)")
+        self.give_up()
 
     def keys(self, values: Sequence[Value]) -> None:
         """The keys of all values, in order."""
@@ -272,4 +295,4 @@ class _Text:
         return self._names[key]
 
 
-__all__ = ["Append", "KeysOf", "Quick", "quick_functions"]
+__all__ = ["Append", "KeysOf", "OfRecords", "Quick", "Records", "quick_functions", "quick_records"]
