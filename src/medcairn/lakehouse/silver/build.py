@@ -103,6 +103,8 @@ class _Run:
     def build(self) -> int:
         """Both passes and the commits. Gives the number of files written."""
         written = self._type()
+        if self._by_column:
+            self.workers.begin_anew()  # compiled code and its compiler take 70 MB a process
         places = Places(self.spill, self.out_dir, self.work.renewed)
         plans = [self._plan(shape, written.get(shape.name, {})) for shape in SHAPES.values()]
         branches = [branch for plan in plans for branch in plan.branches]
@@ -116,12 +118,15 @@ class _Run:
             self._commit(plan.shape, files)
         return len(branches)
 
+    @property
+    def _by_column(self) -> frozenset[str]:
+        return frozenset(name for name in _BY_COLUMN if rows_of(self.work, name) > _WORTH_COMPILING)
+
     def _type(self) -> Written:
         self.boundaries = divisions(self.work)
         medicines = medicines_in(self.bronze_dir)
-        by_column = {name for name in _BY_COLUMN if rows_of(self.work, name) > _WORTH_COMPILING}
         plan = Plan(
-            self.bronze_dir, self.spill, self.boundaries, self.work.several, medicines, frozenset(by_column)
+            self.bronze_dir, self.spill, self.boundaries, self.work.several, medicines, self._by_column
         )
         self.progress.begin("silver: typing resources", self.work.resources, "resources")
         written: Written = {}

@@ -1,0 +1,79 @@
+"""Workers: results in order, errors of ours, and processes that begin anew."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import pytest
+
+from medcairn.core.errors import DataError, ExternalError
+from medcairn.core.workers import Workers
+
+
+def adder(step: int) -> Callable[[int], tuple[int, int]]:
+    remembered = 0
+
+    def add(number: int) -> tuple[int, int]:
+        nonlocal remembered
+        remembered += 1
+        return number + step, remembered
+
+    return add
+
+
+def failing(how: str) -> Callable[[int], int]:
+    def fail(number: int) -> int:
+        if number == 3 and how == "ours":
+            raise DataError("Line three cannot be read", line=3)
+        if number == 3 and how == "a defect":
+            raise ValueError("patient Jane Roe")
+        if number == 3:
+            os._exit(9)
+        return number
+
+    return fail
+
+
+def pid() -> Callable[[int], int]:
+    return lambda number: os.getpid()
+
+
+@pytest.mark.parametrize("processes", [1, 3])
+def test_results_come_in_the_order_of_the_tasks(processes: int) -> None:
+    with Workers(processes) as workers:
+        for step in (10, 20):
+            found = [number for number, _ in workers.in_order(adder, (step,), range(50))]
+            assert found == [number + step for number in range(50)]
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_an_error_of_ours_arrives_with_its_parts(processes: int) -> None:
+    with Workers(processes) as workers, pytest.raises(DataError) as caught:
+        list(workers.in_order(failing, ("ours",), range(9)))
+    assert (caught.value.message, caught.value.fields) == ("Line three cannot be read", {"line": 3})
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [("a defect", "A worker process met a defect"), ("a death", "A worker process died")],
+)
+def test_of_any_other_failure_no_text_travels(how: str, message: str) -> None:
+    with Workers(2) as workers, pytest.raises(ExternalError) as caught:
+        list(workers.in_order(failing, (how,), range(9)))
+    assert caught.value.message == message
+    assert "Roe" not in str(caught.value)
+
+
+def test_processes_stay_for_several_kinds_of_work_until_they_begin_anew() -> None:
+    with Workers(2) as workers:
+        first = set(workers.in_order(pid, (), range(40)))
+        assert set(workers.in_order(pid, (), range(40))) <= first
+        workers.begin_anew()
+        assert set(workers.in_order(pid, (), range(40))).isdisjoint(first)
+
+
+def test_one_process_is_this_one() -> None:
+    with Workers(1) as workers:
+        workers.begin_anew()
+        assert set(workers.in_order(pid, (), range(3))) == {os.getpid()}
