@@ -1,6 +1,7 @@
 """The audit trail: an append-only ledger of events in a Merkle tree (RFC 9162), verified and traced."""
 
 from medcairn.audit.events import Event, EventType, StoredEvent
+from medcairn.audit.exchange import export_ledger
 from medcairn.audit.findings import Attack, Finding, LedgerCheck
 from medcairn.audit.ledger import Appended, Ledger, WitnessFailed
 from medcairn.audit.reading import read_consistency, read_events, read_receipt, witness_file
@@ -28,6 +29,7 @@ __all__ = [
     "StoredEvent",
     "Trace",
     "WitnessFailed",
+    "export_ledger",
     "read_consistency",
     "read_events",
     "read_receipt",

@@ -1,9 +1,9 @@
 """The ledger's seal keys over time: each new one is named by the one before it.
 
-A rotation is a checkpoint with one extension line, ``next-key <hex>``, sealed by the key that goes. It is kept
-like any checkpoint, handed to the witnesses, and stands in the entry of type ``key.rotated`` that follows:
-the tree of a rotation has exactly the entries before that one. Since it seals a tree it cannot be moved to
-another place or another ledger. Larger trees must carry the new key, smaller ones the old.
+A rotation is a checkpoint with one extension line, ``next-key <hex>``, sealed by the key that goes. It is
+handed to the witnesses like any checkpoint, and stands in the entry of type ``key.rotated`` that follows: its
+tree has exactly the entries before that one. Since it seals a tree it cannot be moved to another place or
+another ledger. Larger trees must carry the new key, smaller ones the old.
 """
 
 from __future__ import annotations

@@ -144,7 +144,7 @@ def _check_leaves(
     found = difference(present[skipped:], snapshot.level0[skipped:])
     if found is not None:
         found = Difference(found.change, found.first + start)
-    doubt = _doubt(tree, judged, present, holding)
+    doubt = _doubt(tree, judged, holding)
     if doubt is not None and (found is None or not doubt.first <= found.first < doubt.end):
         return Finding.between(doubt.attack, doubt.first, doubt.end, doubt.what)
     if found is not None:
@@ -192,17 +192,13 @@ class _Doubt:
     end: int
 
 
-def _doubt(tree: merkle.Tree, judged: Judged, present: bytearray, holding: Sequence[int]) -> _Doubt | None:
-    """What checkpoints and receipts alone tell: between which sizes the first change lies."""
+def _doubt(tree: merkle.Tree, judged: Judged, holding: Sequence[int]) -> _Doubt | None:
+    """What sealed trees alone tell: between which sizes the first change lies."""
     failing = [one.tree_size for one in judged.sealed if one.tree_size <= tree.size and not _holds(tree, one)]
     if failing:
         end = min(failing)
         first = max((size for size in holding if size < end), default=0)
-        for entry, leaf in judged.leaves.items():
-            at = entry * merkle.HASH_BYTES
-            if first <= entry < end and present[at : at + merkle.HASH_BYTES] != leaf:
-                end = entry + 1
-        if max(holding, default=0) >= min(failing):
+        if max(holding, default=0) >= end:
             return _Doubt(Attack.FORK, _FORKED, first, end)
         return _Doubt(Attack.RECHAINED_REWRITE, _REWRITTEN, first, end)
     beyond = max((one.tree_size for one in judged.sealed), default=0)
