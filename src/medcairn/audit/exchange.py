@@ -1,6 +1,6 @@
 """A ledger as plain files that the stand-alone verifier reads, and that a person can read too.
 
-``entries.jsonl`` one leaf a line, ``tree.txt`` and ``witness.txt`` leaf hashes in hex, ``checkpoints.txt``
+``entries.jsonl`` one leaf a line, ``tree.txt`` and ``witness-*.txt`` leaf hashes in hex, ``checkpoints.txt``
 signed notes, ``receipts/*.json``, ``keys.json``, and ``artifacts.json`` the seals of artifacts as they lie
 there now.
 """
@@ -52,7 +52,9 @@ def export_ledger(
             "origin": store.about("origin"),
             "public_key": store.about("public_key"),
         }
-    _write_hashes(folder / "witness.txt", max((one.leaf_hashes for one in held), key=len, default=b""))
+    taken = dict.fromkeys(one.leaf_hashes for one in held if one.leaf_hashes)
+    for number, hashes in enumerate(taken, start=1):
+        _write_hashes(folder / f"witness-{number}.txt", hashes)
     write_file(folder / "checkpoints.txt", "\n".join(notes).encode())
     for receipt in receipts:
         receipt.write(folder / "receipts")

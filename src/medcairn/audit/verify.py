@@ -134,10 +134,11 @@ def _check_leaves(
     """The first change of the leaves: by a list of hashes that a checkpoint seals, else by checkpoints."""
     present = snapshot.leaf_hashes
     holding = [sealed.tree_size for sealed in judged.sealed if _holds(tree, sealed)]
-    reference = _reference([*witnessed, snapshot.level0], present, judged.sealed, holding)
-    found = difference(present, reference)
-    if found is not None:
-        return _named(found, snapshot, forked=max(holding, default=0) > found.first)
+    known = [_sealed_part(one, present, judged.sealed, holding) for one in (*witnessed, snapshot.level0)]
+    changes = [change for part in known if (change := difference(present, part)) is not None]
+    if changes:
+        earliest = min(changes, key=lambda change: change.first)
+        return _named(earliest, snapshot, forked=max(holding, default=0) > earliest.first)
     # As far as a checkpoint holds the entries are as they were, whatever the stored tree says.
     start = max(holding, default=0)
     skipped = start * merkle.HASH_BYTES
@@ -156,21 +157,16 @@ def _holds(tree: merkle.Tree, sealed: Sealed) -> bool:
     return sealed.tree_size <= tree.size and tree.root_hash(sealed.tree_size) == sealed.root_hash
 
 
-def _reference(
-    lists: Sequence[bytes], present: bytearray, sealed: Sequence[Sealed], holding: Sequence[int]
+def _sealed_part(
+    hashes: bytes, present: bytearray, sealed: Sequence[Sealed], holding: Sequence[int]
 ) -> bytes:
-    """The longest list of leaf hashes that has a sealed root."""
-    best = b""
-    for hashes in lists:
-        if present.startswith(hashes):
-            sizes = [size for size in holding if size * merkle.HASH_BYTES <= len(hashes)]
-        else:
-            tree = merkle.Tree(hashes)
-            sizes = [one.tree_size for one in sealed if _holds(tree, one)]
-        end = max(sizes, default=0) * merkle.HASH_BYTES
-        if end > len(best):
-            best = hashes[:end]
-    return best
+    """A list of leaf hashes as far as it has a sealed root."""
+    if present.startswith(hashes):
+        sizes = [size for size in holding if size * merkle.HASH_BYTES <= len(hashes)]
+    else:
+        tree = merkle.Tree(hashes)
+        sizes = [one.tree_size for one in sealed if _holds(tree, one)]
+    return hashes[: max(sizes, default=0) * merkle.HASH_BYTES]
 
 
 def _named(found: Difference, snapshot: Snapshot, *, forked: bool) -> Finding:

@@ -4,8 +4,8 @@
     python verify_audit.py FOLDER [--public-key HEX] [--json]
 
 Needs Python 3.11 and the `cryptography` package. FOLDER holds entries.jsonl (one leaf a line), keys.json and
-checkpoints.txt (C2SP signed notes); tree.txt and witness.txt (leaf hashes), receipts/*.json and artifacts.json
-where there are any. Leaves form the Merkle tree of RFC 9162, 2.1; seals are Ed25519 (RFC 8032).
+checkpoints.txt (C2SP signed notes); tree.txt, witness-*.txt (leaf hashes), receipts/*.json, artifacts.json where
+there are any. Leaves form the Merkle tree of RFC 9162, 2.1; seals are Ed25519 (RFC 8032).
 Exit code 0: no change found. 5: changed; the first line names the attack and the first bad entry, from 0.
 What was cut or changed after the last checkpoint, where nobody holds a receipt, cannot be seen. Without
 --public-key, from a place of your own, the export's word for its key is taken.
@@ -142,16 +142,19 @@ def difference(present: Hashes, expected: Hashes, first: int) -> tuple[str, int]
     return (EDIT if gone and come else DELETE if gone else INSERT if come else REORDER), first
 
 
-def check_leaves(present: Hashes, stored: Hashes, witness: Hashes, sealed: list[Sealed]) -> Finding | None:
+def check_leaves(
+    present: Hashes, stored: Hashes, known: list[Hashes], sealed: list[Sealed]
+) -> Finding | None:
     """The first change: by a list of hashes that has a sealed root, else between checkpoints."""
-    tree, reference = Tree(present), Hashes()
+    tree, changes = Tree(present), list[tuple[str, int]]()
     holding = [one[0] for one in sealed if tree.holds(one)]
-    for hashes in (witness, stored):
+    start = max(holding, default=0)
+    for hashes in (*known, stored):
         other = tree if hashes == present else Tree(hashes)
         end = max((one[0] for one in sealed if other.holds(one)), default=0)
-        reference = hashes[:end] if end > len(reference) else reference
-    start = max(holding, default=0)
-    change = difference(present, reference, 0)
+        found = difference(present, hashes[:end], 0)
+        changes += [found] if found else []
+    change = min(changes, key=lambda found: found[1], default=None)
     if change and start > change[1]:
         return FORK, change[1], ""
     failing = [one[0] for one in sealed if one[0] <= tree.size and not tree.holds(one)]
@@ -273,7 +276,9 @@ def verify(folder: Path, known_key: bytes | None = None) -> tuple[int, bytes, li
             holds = proven_root(receipt["leaf"], receipt["entry"], size, receipt["proof"]) == root
             found += [] if holds else [(None, None, name)]
     present = [hashlib.sha256(b"\x00" + line).digest() for line in lines]
-    stored, witness = read_hashes(folder / "tree.txt"), read_hashes(folder / "witness.txt")
+    stored, *witness = [
+        read_hashes(path) for path in (folder / "tree.txt", *sorted(folder.glob("witness-*.txt")))
+    ]
     change = check_leaves(present, stored, witness, [n.sealed for n, wrong in judged.items() if not wrong])
     found += [change] if change else []
     found += [late for late in clock if not change or (late[1] or 0) < (change[1] or 0)]
