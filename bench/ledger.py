@@ -54,7 +54,9 @@ def main(count: int) -> None:
     with tempfile.TemporaryDirectory(prefix="medcairn-bench-") as folder:
         path = Path(folder) / "ledger.db"
         rate = append(count, path)
-        print(f"append: {rate:,.0f} events/s, {WRITERS} threads, group-committed; {path.stat().st_size:,} bytes")
+        print(
+            f"append: {rate:,.0f} events/s, {WRITERS} threads, group-committed; {path.stat().st_size:,} bytes"
+        )
         entries, seconds = verify(path)
         print(f"verify: {entries:,} entries in {seconds:.1f} s")
 

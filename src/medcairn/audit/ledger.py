@@ -14,6 +14,7 @@ from typing import Self
 from medcairn.audit import merkle
 from medcairn.audit.events import Event, EventType, StoredEvent
 from medcairn.audit.keys import KeyHistory, next_key_line
+from medcairn.audit.leaf import LeafParts
 from medcairn.audit.reading import key_history, read_events, read_receipt
 from medcairn.audit.receipts import Receipt
 from medcairn.audit.seals import Checkpoint, Seal, SealKey, SignedNote
@@ -21,7 +22,7 @@ from medcairn.audit.stores import LedgerAddress, create_store, open_store
 from medcairn.audit.stores.store import leaf_hashes
 from medcairn.audit.witness import FolderWitness, Witness
 from medcairn.core.artifacts import ArtifactRef
-from medcairn.core.canonical import JSON, canonical_json
+from medcairn.core.canonical import JSON
 from medcairn.core.clock import Clock, Ids, instant
 from medcairn.core.errors import ExternalError, IntegrityError, MedcairnError, UsageError
 from medcairn.core.files import sync_folder
@@ -46,6 +47,23 @@ class _Request:
     inputs: tuple[ArtifactRef, ...]
     outputs: tuple[ArtifactRef, ...]
     record: Mapping[str, JSON]
+    parts: LeafParts
+
+
+def _request(
+    event_type: EventType,
+    actor: str,
+    run_id: str | None,
+    stage: str | None,
+    inputs: Sequence[ArtifactRef],
+    outputs: Sequence[ArtifactRef],
+    record: Mapping[str, JSON],
+) -> _Request:
+    """Refuses here, not in the writer, what cannot be recorded."""
+    parts = LeafParts.of(
+        event_type, actor=actor, run_id=run_id, stage=stage, inputs=inputs, outputs=outputs, record=record
+    )
+    return _Request(event_type, actor, run_id, stage, tuple(inputs), tuple(outputs), record, parts)
 
 
 class WitnessFailed(ExternalError):
@@ -136,9 +154,7 @@ class Ledger:
 
         Raises :class:`~medcairn.core.errors.StorageError` when it could not be written.
         """
-        facts = dict(record or {})
-        canonical_json(facts)  # refuse here, not in the writer, what cannot be recorded
-        request = _Request(event_type, actor, run_id, stage, tuple(inputs), tuple(outputs), facts)
+        request = _request(event_type, actor, run_id, stage, inputs, outputs, dict(record or {}))
         return self._writes.submit(request)
 
     def events(self, *types: EventType) -> Iterator[StoredEvent]:
@@ -186,7 +202,7 @@ class Ledger:
                 record = {
                     "old_public_key": self._key.public.hex(), "new_public_key": new.hex(), "note": before
                 }  # fmt: skip
-                made = self._add([_Request(EventType.KEY_ROTATED, actor, None, None, (), (), record)])[0]
+                made = self._add([_request(EventType.KEY_ROTATED, actor, None, None, (), (), record)])[0]
             with self._store.transaction():
                 self._take_key()
                 after = self._sealed()
@@ -226,7 +242,7 @@ class Ledger:
         appended, entries, nodes = [], [], []
         for request in batch:
             event = self._event(request)
-            leaf = event.as_leaf()
+            leaf = request.parts.leaf(event.id, event.recorded_at)
             digest = merkle.leaf_hash(leaf)
             appended.append(Appended(edge.size, digest, event))
             entries.append((edge.size, event.type.value, leaf))
