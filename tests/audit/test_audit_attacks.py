@@ -41,7 +41,7 @@ def evidence_of(book: Book, attack: Attack | None = None) -> Evidence:
         return [("An artifact's manifest is not the one recorded", ref.path)] if swapped else []
 
     return Evidence(
-        receipts=receipts, witnesses=[book.elsewhere.testimony()], people=KEYS, artifacts=artifacts
+        receipts=receipts, witnesses=[book.elsewhere.attestation()], people=KEYS, artifacts=artifacts
     )
 
 

@@ -33,11 +33,11 @@ def rotated(book: Book, times: int = 1) -> list[bytes]:
 def test_checkpoints_carry_the_key_of_their_time(book: Book, tmp_path: Path) -> None:
     keys = rotated(book, times=2)
     assert len(set(keys)) == 3
-    notes = [SignedNote.parsed(note) for note in book.elsewhere.testimony().notes]
+    notes = [SignedNote.parsed(note) for note in book.elsewhere.attestation().notes]
     signers = [next(n for n, key in enumerate(keys) if note.seal_of(key).value == "holds") for note in notes]
     assert [note.checkpoint.tree_size for note in notes] == [10, 12, 13, 14, 15, 16]
     assert signers == [0, 0, 1, 1, 2, 2]
-    evidence = Evidence(public_key=keys[0], witnesses=[book.elsewhere.testimony()], people=KEYS)
+    evidence = Evidence(public_key=keys[0], witnesses=[book.elsewhere.attestation()], people=KEYS)
     assert book.verify(evidence).findings == ()
     export(book.address, tmp_path / "export", evidence)
     assert findings_in_process(tmp_path / "export", keys[0]) == []
@@ -99,7 +99,7 @@ def test_a_rotation_that_the_old_key_did_not_sign_is_a_key_swap(book: Book, tmp_
 def test_a_cut_before_a_rotation_is_a_cut_and_not_a_key_swap(book: Book, tmp_path: Path) -> None:
     rotated(book)
     evidence = Evidence(
-        witnesses=[book.elsewhere.testimony()], receipts=[("r", read_receipt(book.address, 13))]
+        witnesses=[book.elsewhere.attestation()], receipts=[("r", read_receipt(book.address, 13))]
     )
     with book.admin() as admin:
         admin.replace(admin.entries()[:11])

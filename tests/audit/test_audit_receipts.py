@@ -82,7 +82,7 @@ def test_a_receipt_alone_shows_what_was_done_to_the_ledger(filled: Book, attack:
 
 def test_a_consistency_proof_connects_two_checkpoints(filled: Book) -> None:
     with filled.open() as ledger:
-        (held,) = filled.elsewhere.testimony().notes
+        (held,) = filled.elsewhere.attestation().notes
         for number in range(9):
             run(ledger, number)
         ledger.checkpoint()
@@ -99,7 +99,7 @@ def test_a_consistency_proof_connects_two_checkpoints(filled: Book) -> None:
 
 
 def test_no_consistency_proof_holds_for_a_second_history(filled: Book) -> None:
-    (held,) = filled.elsewhere.testimony().notes
+    (held,) = filled.elsewhere.attestation().notes
     sql(filled, Attack.RECHAINED_REWRITE)
     for left in filled.folder.glob("ledger.*s"):
         left.unlink()

@@ -15,7 +15,7 @@ from medcairn.audit.acts import People
 from medcairn.audit.merkle import HASH_BYTES
 from medcairn.audit.receipts import Receipt
 from medcairn.audit.stores import LedgerAddress, Store, open_store
-from medcairn.audit.witness import FolderWitness, Testimony
+from medcairn.audit.witness import FolderWitness, Attestation
 from medcairn.core.canonical import JSON
 from medcairn.core.files import storage_errors, write_file, write_json
 
@@ -26,7 +26,7 @@ def export_ledger(
     address: LedgerAddress,
     folder: Path,
     *,
-    witnesses: Sequence[Testimony] = (),
+    witnesses: Sequence[Attestation] = (),
     receipts: Iterable[Receipt] = (),
     people: People | None = None,
     seals: Mapping[str, str | None] | None = None,
@@ -39,7 +39,7 @@ def export_ledger(
 
     Raises :class:`~medcairn.core.errors.IntegrityError` when the store cannot be read to its end.
     """
-    beside = [FolderWitness.beside(address).testimony()] if isinstance(address, Path) else []
+    beside = [FolderWitness.beside(address).attestation()] if isinstance(address, Path) else []
     held = [*beside, *witnesses]
     with storage_errors():
         folder.mkdir(parents=True, exist_ok=True)

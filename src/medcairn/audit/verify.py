@@ -25,7 +25,7 @@ from medcairn.audit.receipts import Receipt
 from medcairn.audit.snapshot import Snapshot, stored_tree_difference, take_snapshot
 from medcairn.audit.statements import Judged, Sealed, Statements
 from medcairn.audit.stores import LedgerAddress, open_store
-from medcairn.audit.witness import FolderWitness, Testimony
+from medcairn.audit.witness import FolderWitness, Attestation
 from medcairn.core.errors import IntegrityError
 
 _NAMES = {
@@ -51,7 +51,7 @@ class Evidence:
     public_key: bytes | None = None
     since: str | None = None
     receipts: Sequence[tuple[str, Receipt | None]] = ()
-    witnesses: Sequence[Testimony] = ()
+    witnesses: Sequence[Attestation] = ()
     people: People | None = None
     artifacts: ArtifactCheck | None = None
 
@@ -65,16 +65,16 @@ def verify_ledger(
     """
     evidence = evidence or Evidence(public_key=public_key)
     # The witness is read first: what it holds was in the store before.
-    beside = [FolderWitness.beside(address).testimony()] if isinstance(address, Path) else []
-    testimonies = [*beside, *evidence.witnesses]
+    beside = [FolderWitness.beside(address).attestation()] if isinstance(address, Path) else []
+    attestations = [*beside, *evidence.witnesses]
     with closing(open_store(address, read_only=True)) as store:
         try:
-            snapshot = take_snapshot(store, [stamp for one in testimonies for stamp in one.stamped])
+            snapshot = take_snapshot(store, [stamp for one in attestations for stamp in one.stamped])
         except IntegrityError as failure:
             found = Finding(failure.message, _name(address), Attack.EDIT, 0)
             return LedgerCheck(0, merkle.EMPTY_ROOT, 0, (found,))
         tree = merkle.Tree(snapshot.leaf_hashes)
-        check = check_snapshot(snapshot, tree, testimonies, evidence, _name(address))
+        check = check_snapshot(snapshot, tree, attestations, evidence, _name(address))
         if not any(finding.attack for finding in check.findings):
             wrong = stored_tree_difference(store, tree.levels)
             findings = (*check.findings, wrong) if wrong else check.findings
@@ -83,13 +83,13 @@ def verify_ledger(
 
 
 def check_snapshot(
-    snapshot: Snapshot, tree: merkle.Tree, testimonies: Sequence[Testimony], evidence: Evidence, place: str
+    snapshot: Snapshot, tree: merkle.Tree, attestations: Sequence[Attestation], evidence: Evidence, place: str
 ) -> LedgerCheck:
     """Judge what was read; ``place`` names the ledger in findings."""
     statements = Statements(snapshot, evidence.public_key or snapshot.stated_key)
     statements.add_notes(f"checkpoint in {place}", snapshot.checkpoints)
-    for testimony in testimonies:
-        statements.add_notes(f"checkpoint in {testimony.place}", testimony.notes)
+    for attestation in attestations:
+        statements.add_notes(f"checkpoint in {attestation.place}", attestation.notes)
     if evidence.since is not None:
         statements.add_notes("the checkpoint given", [evidence.since])
     for name, receipt in evidence.receipts:
@@ -97,9 +97,9 @@ def check_snapshot(
     judged = statements.judged()
     findings = [*snapshot.findings, *judged.findings, *_check_first_key(snapshot, evidence.public_key)]
     findings += [
-        Finding("A witness does not hold what it should", name) for one in testimonies for name in one.broken
+        Finding("A witness does not hold what it should", name) for one in attestations for name in one.broken
     ]
-    change = _check_leaves(snapshot, tree, judged, [one.leaf_hashes for one in testimonies])
+    change = _check_leaves(snapshot, tree, judged, [one.leaf_hashes for one in attestations])
     findings += [change] if change else []
     # What time shows after a place where entries were changed is a consequence of that.
     first = change.entry if change and change.entry is not None else snapshot.size

@@ -3,6 +3,6 @@
 from medcairn.audit.witness.folder import FolderWitness
 from medcairn.audit.witness.objects import ObjectWitness
 from medcairn.audit.witness.timestamp import TimestampWitness
-from medcairn.audit.witness.witness import LeafHashes, Testimony, Witness
+from medcairn.audit.witness.witness import LeafHashes, Attestation, Witness
 
-__all__ = ["FolderWitness", "LeafHashes", "ObjectWitness", "Testimony", "TimestampWitness", "Witness"]
+__all__ = ["FolderWitness", "LeafHashes", "ObjectWitness", "Attestation", "TimestampWitness", "Witness"]

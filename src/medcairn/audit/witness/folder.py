@@ -12,7 +12,7 @@ from pathlib import Path
 
 from medcairn.audit.merkle import HASH_BYTES
 from medcairn.audit.seals import split_notes
-from medcairn.audit.witness.witness import LeafHashes, Testimony
+from medcairn.audit.witness.witness import LeafHashes, Attestation
 from medcairn.core.files import storage_errors, sync_folder
 
 
@@ -40,11 +40,11 @@ class FolderWitness:
                 _written(descriptor, f"{note}\n".encode(), None)
             sync_folder(self.checkpoints.parent)
 
-    def testimony(self) -> Testimony:
+    def attestation(self) -> Attestation:
         text = self.checkpoints.read_bytes() if self.checkpoints.is_file() else b""
         leaves = self.leaves.read_bytes() if self.leaves.is_file() else b""
         notes = tuple(split_notes(text.decode("utf-8", "replace")))
-        return Testimony(self.checkpoints.name, notes, leaves)
+        return Attestation(self.checkpoints.name, notes, leaves)
 
     def latest(self) -> str | None:
         """The note that was taken last."""

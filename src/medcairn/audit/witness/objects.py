@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from medcairn.audit.merkle import HASH_BYTES
-from medcairn.audit.witness.witness import LeafHashes, Testimony
+from medcairn.audit.witness.witness import LeafHashes, Attestation
 from medcairn.core.errors import ExternalError, MedcairnError, TransientError, raise_alone
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class ObjectWitness:
         mark = hashlib.sha256(note.encode()).hexdigest()[:16]
         self._create(f"checkpoints/{tree_size:020d}-{mark}", note.encode())
 
-    def testimony(self) -> Testimony:
+    def attestation(self) -> Attestation:
         keys = self._keys("checkpoints/")
         notes = tuple(self._get(key).decode("utf-8", "replace") for key in keys)
         hashes, broken = bytearray(), []
@@ -51,7 +51,7 @@ class ObjectWitness:
                 broken.append(key.rpartition("/")[2])
                 break
             hashes[start * HASH_BYTES :] = data
-        return Testimony("the object store", notes, bytes(hashes), broken=tuple(broken))
+        return Attestation("the object store", notes, bytes(hashes), broken=tuple(broken))
 
     def _leaves(self) -> list[tuple[int, int, str]]:
         """(from, to, key), in order. Two that published at once may have left pieces that overlap."""

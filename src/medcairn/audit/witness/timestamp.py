@@ -16,7 +16,7 @@ import httpx
 from cryptography import x509
 
 from medcairn.audit.seals import SignedNote
-from medcairn.audit.witness.witness import LeafHashes, Testimony
+from medcairn.audit.witness.witness import LeafHashes, Attestation
 from medcairn.core.errors import ExternalError, IntegrityError, TransientError, UsageError
 from medcairn.core.files import storage_errors, write_file
 
@@ -50,7 +50,7 @@ class TimestampWitness:
         write_file(self._folder / f"{name}.note", note.encode())
         write_file(token, reply)
 
-    def testimony(self) -> Testimony:
+    def attestation(self) -> Attestation:
         notes, stamped, broken = [], [], []
         for path in sorted(self._folder.glob("*.note")):
             note = path.read_bytes()
@@ -62,7 +62,7 @@ class TimestampWitness:
                 broken.append(token.name)
             else:
                 stamped.append((size, moment))
-        return Testimony(self._folder.name, tuple(notes), stamped=tuple(stamped), broken=tuple(broken))
+        return Attestation(self._folder.name, tuple(notes), stamped=tuple(stamped), broken=tuple(broken))
 
     def _asked(self, message: bytes) -> bytes:
         from rfc3161_client import HashAlgorithm, TimestampRequestBuilder

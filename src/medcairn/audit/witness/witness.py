@@ -16,7 +16,7 @@ LeafHashes: TypeAlias = Callable[[int, int], bytes]
 
 
 @dataclass(frozen=True)
-class Testimony:
+class Attestation:
     """What a witness holds: signed notes, as many leaf hashes as it took, and when a note was stamped.
 
     Nothing in it is believed until its seals are checked. ``place`` says in our words where it lies;
@@ -38,9 +38,9 @@ class Witness(Protocol):
         """Take a checkpoint; kept when this returns. Taking it again changes nothing."""
         ...
 
-    def testimony(self) -> Testimony:
+    def attestation(self) -> Attestation:
         """Everything that was taken."""
         ...
 
 
-__all__ = ["LeafHashes", "Testimony", "Witness"]
+__all__ = ["LeafHashes", "Attestation", "Witness"]
