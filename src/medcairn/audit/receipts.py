@@ -58,6 +58,13 @@ class Receipt:
         root = merkle.root_from_inclusion(self.leaf_hash, self.entry, size, list(self.proof))
         return root == checkpoint.root_hash
 
+    def holds(self) -> bool:
+        """Whether the proof leads to the root of its own checkpoint; the seal is checked apart."""
+        try:
+            return self.leads_to(SignedNote.parsed(self.checkpoint).checkpoint)
+        except IntegrityError:
+            return False
+
     def check(self, public_key: bytes) -> Checkpoint:
         """The sealed checkpoint that proves the entry, by itself and without the ledger.
 

@@ -43,7 +43,7 @@ class Statements:
     def __init__(self, snapshot: Snapshot, first_key: bytes) -> None:
         self._snapshot, self._first_key = snapshot, first_key
         self._noted: dict[str, str] = {}
-        self._receipts: list[tuple[str, Receipt | None]] = []
+        self._wrong: list[Finding] = []
         self.notes = 0
 
     def add_notes(self, where: str, notes: Iterable[str]) -> None:
@@ -54,14 +54,17 @@ class Statements:
 
     def add_receipt(self, name: str, receipt: Receipt | None) -> None:
         """A receipt, by the name of its file; None for one that cannot be read."""
-        self._receipts.append((name, receipt))
-        if receipt is not None:
+        if receipt is None:
+            self._wrong.append(Finding("A receipt cannot be read", name))
+        elif not receipt.holds():
+            self._wrong.append(Finding("A receipt's proof does not lead to its checkpoint", name))
+        else:
             self._noted.setdefault(receipt.checkpoint, f"checkpoint in receipt {name}")
 
     def judged(self) -> Judged:
         """Everything, held against the keys."""
         parsed: dict[str, SignedNote] = {}
-        unread = []
+        unread = [*self._wrong]
         for note, where in self._noted.items():
             with suppress(IntegrityError):
                 parsed[note] = SignedNote.parsed(note)
@@ -71,8 +74,6 @@ class Statements:
         judged.findings += self._check_rotations(judged)
         for note, signed in parsed.items():
             self._judge(signed, self._noted[note], judged)
-        for name, receipt in self._receipts:
-            _judge_receipt(name, receipt, parsed, judged)
         return judged
 
     def _keys(self, notes: Iterable[SignedNote]) -> KeyHistory:
@@ -121,15 +122,6 @@ class Statements:
 
 def _sealed(signed: SignedNote) -> Sealed:
     return Sealed(signed.checkpoint.tree_size, signed.checkpoint.root_hash)
-
-
-def _judge_receipt(name: str, receipt: Receipt | None, parsed: dict[str, SignedNote], judged: Judged) -> None:
-    if receipt is None:
-        judged.findings.append(Finding("A receipt cannot be read", name))
-        return
-    signed = parsed.get(receipt.checkpoint)
-    if signed is not None and not receipt.leads_to(signed.checkpoint):
-        judged.findings.append(Finding("A receipt's proof does not lead to its checkpoint", name))
 
 
 __all__ = ["Judged", "Sealed", "Statements"]

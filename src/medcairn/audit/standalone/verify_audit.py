@@ -55,10 +55,12 @@ class Tree:
 
     def root(self, start: int, end: int) -> bytes:
         size = end - start
-        if size == 0:
-            return hashlib.sha256(b"").digest()
         if size & (size - 1) == 0:
-            return self.levels[size.bit_length() - 1][start // size]
+            return (
+                hashlib.sha256(b"").digest()
+                if size == 0
+                else self.levels[size.bit_length() - 1][start // size]
+            )
         middle = start + (1 << (size - 1).bit_length() - 1)
         return node_hash(self.root(start, middle), self.root(middle, end))
 
@@ -78,8 +80,8 @@ def proven_root(leaf: bytes, index: int, size: int, proof: Hashes) -> bytes:
 
 def is_signed(key: str, signature: str, message: str) -> bool:
     try:
-        public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(key))
-        public.verify(bytes.fromhex(signature), message.encode())
+        raw = bytes.fromhex(signature)
+        Ed25519PublicKey.from_public_bytes(bytes.fromhex(key)).verify(raw, message.encode())
     except (ValueError, InvalidSignature):
         return False
     return True
@@ -116,10 +118,8 @@ def parsed(text: object) -> Note | None:
 def judge(keys: list[tuple[int, bytes]], note: Note, origin: str) -> Finding | None:
     """What is wrong with a note; ``keys`` are (from which tree size on, key)."""
     start, key = next(period for period in reversed(keys) if note.sealed[0] >= period[0])
-    if note.origin != origin:
-        return None, None, "a checkpoint of another ledger"
-    if note.seal(key):
-        return None
+    if note.origin != origin or note.seal(key):
+        return None if note.origin == origin else (None, None, "a checkpoint of another ledger")
     states = [note.seal(other) for _, other in keys]
     if True in states:
         return KEY, start, "a checkpoint sealed by a key of another time"
@@ -142,36 +142,28 @@ def difference(present: Hashes, expected: Hashes, first: int) -> tuple[str, int]
     return (EDIT if gone and come else DELETE if gone else INSERT if come else REORDER), first
 
 
-def check_leaves(
-    present: Hashes, stored: Hashes, known: list[Hashes], sealed: list[Sealed]
-) -> Finding | None:
+def check_leaves(now: Hashes, stored: Hashes, known: list[Hashes], sealed: list[Sealed]) -> Finding | None:
     """The first change: by a list of hashes that has a sealed root, else between checkpoints."""
-    tree, changes = Tree(present), list[tuple[str, int]]()
+    tree, changes = Tree(now), list[tuple[str, int]]()
     holding = [one[0] for one in sealed if tree.holds(one)]
     start = max(holding, default=0)
     for hashes in (*known, stored):
-        other = tree if hashes == present else Tree(hashes)
+        other = tree if hashes == now else Tree(hashes)
         end = max((one[0] for one in sealed if other.holds(one)), default=0)
-        found = difference(present, hashes[:end], 0)
+        found = difference(now, hashes[:end], 0)
         changes += [found] if found else []
     change = min(changes, key=lambda found: found[1], default=None)
     if change and start > change[1]:
         return FORK, change[1], ""
-    failing = [one[0] for one in sealed if one[0] <= tree.size and not tree.holds(one)]
-    beyond = max((one[0] for one in sealed), default=0)
     if not change:
-        change = difference(present, stored, start)
-        low, end = max((size for size in holding if size < min(failing, default=0)), default=0), 0
-        if failing:
-            end = min(failing)
-        elif beyond > tree.size:
-            low, end = tree.size, beyond
-        if end and not (change and low <= change[1] < end):
-            attack = CUT if not failing else FORK if start >= min(failing) else REWRITE
-            return attack, low, f"before entry {end}"
-    if not change:
-        return None
-    return (REWRITE if change[0] == EDIT and stored == present else change[0]), change[1], ""
+        change = difference(now, stored, start)
+        failing = min((one[0] for one in sealed if one[0] <= tree.size and not tree.holds(one)), default=0)
+        low = max((size for size in holding if size < failing), default=0) if failing else tree.size
+        end = failing or max((one[0] for one in sealed), default=0)
+        if end > low and not (change and low <= change[1] < end):
+            return (CUT if not failing else FORK if start >= failing else REWRITE), low, f"before entry {end}"
+    rewritten = change is not None and change[0] == EDIT and stored == now
+    return change and ((REWRITE if rewritten else change[0]), change[1], "")
 
 
 def canonical(value: object) -> str:
@@ -239,11 +231,13 @@ def read_hashes(path: Path) -> Hashes:
     return [bytes.fromhex(line) for line in path.read_text().split()] if path.is_file() else []
 
 
-def read_receipt(path: Path) -> dict[str, Any] | None:
+def read_receipt(path: Path) -> Note | None:
+    """The checkpoint of a receipt; None when it cannot be read or its proof leads elsewhere."""
     try:
         value = json.loads(path.read_bytes())
-        proof, leaf = [bytes.fromhex(step) for step in value["proof"]], bytes.fromhex(value["leaf_hash"])
-        return {"proof": proof, "leaf": leaf, "entry": int(value["entry"]), "note": Note(value["checkpoint"])}
+        proof, note = [bytes.fromhex(step) for step in value["proof"]], Note(value["checkpoint"])
+        root = proven_root(bytes.fromhex(value["leaf_hash"]), value["entry"], note.sealed[0], proof)
+        return note if root == note.sealed[1] else None
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
 
@@ -251,16 +245,15 @@ def read_receipt(path: Path) -> dict[str, Any] | None:
 def verify(folder: Path, known_key: bytes | None = None) -> tuple[int, bytes, list[Finding]]:
     """The number of entries, the root, and what was found, the first bad entry first."""
     about, found = json.loads((folder / "keys.json").read_bytes()), list[Finding]()
-    stated = bytes.fromhex(about["public_key"])
-    lines = (folder / "entries.jsonl").read_bytes().split(b"\n")[:-1]
-    events, clock = read_entries(lines, found)
+    stated, entries = bytes.fromhex(about["public_key"]), folder / "entries.jsonl"
+    events, clock = read_entries(lines := entries.read_bytes().split(b"\n")[:-1], found)
     text = (folder / "checkpoints.txt").read_text("utf-8", "replace")
     notes = [parsed(note) for note in re.findall(r"(?:[^\n—][^\n]*\n)+\n?(?:—[^\n]*\n?)*", text)]
     rotations = [(at, parsed(e["record"].get("note"))) for at, e in events if e["type"] == "key.rotated"]
     receipts = {path.name: read_receipt(path) for path in sorted(folder.glob("receipts/*.json"))}
     found += [(EDIT, None, "a checkpoint that cannot be read") for note in notes if note is None]
-    found += [(None, None, name) for name, receipt in receipts.items() if receipt is None]
-    whole = [*notes, *(note for _, note in rotations), *(r["note"] for r in receipts.values() if r)]
+    found += [(None, None, f"receipt {name}") for name, note in receipts.items() if note is None]
+    whole = [*notes, *(note for _, note in rotations), *receipts.values()]
     known = {(note.text, str(note.raw)): note for note in whole if note}.values()
     keys = [(0, known_key or stated)]
     for note in sorted(known, key=lambda note: note.sealed[0]):
@@ -270,24 +263,17 @@ def verify(folder: Path, known_key: bytes | None = None) -> tuple[int, bytes, li
     found += [(KEY, at, "") for at, note in rotations if note not in accepted]
     judged = {note: judge(keys, note, about["origin"]) for note in known}
     found += [wrong for wrong in judged.values() if wrong]
-    for name, receipt in receipts.items():
-        if receipt:
-            size, root = receipt["note"].sealed
-            holds = proven_root(receipt["leaf"], receipt["entry"], size, receipt["proof"]) == root
-            found += [] if holds else [(None, None, name)]
     present = [hashlib.sha256(b"\x00" + line).digest() for line in lines]
-    stored, *witness = [
-        read_hashes(path) for path in (folder / "tree.txt", *sorted(folder.glob("witness-*.txt")))
-    ]
-    change = check_leaves(present, stored, witness, [n.sealed for n, wrong in judged.items() if not wrong])
+    witnessed = [read_hashes(path) for path in sorted(folder.glob("witness-*.txt"))]
+    sealed = [note.sealed for note, wrong in judged.items() if not wrong]
+    change = check_leaves(present, read_hashes(folder / "tree.txt"), witnessed, sealed)
     found += [change] if change else []
     found += [late for late in clock if not change or (late[1] or 0) < (change[1] or 0)]
     found += [(CUT, 0, "no entries")] if not lines else []
     named = [e["record"].get("public_key") for at, e in events if at == 0 and e["type"] == "ledger.created"]
     found += [(KEY, 0, "")] if named not in ([], [stated.hex()]) or known_key not in (None, stated) else []
-    path = folder / "artifacts.json"
-    checked = json.loads(path.read_bytes())["seals"] if path.is_file() else {}
-    found += check_acts(events, about.get("people"), checked)
+    kept = [json.loads(path.read_bytes())["seals"] for path in folder.glob("artifacts.json")]
+    found += check_acts(events, about.get("people"), kept[0] if kept else {})
     rank = {attack: place for place, attack in enumerate(ORDER)}
     found.sort(key=lambda one: (len(lines) + 1 if one[1] is None else one[1], rank.get(one[0] or "", 99)))
     return len(lines), Tree(present).root(0, len(present)), found
@@ -299,14 +285,13 @@ def main() -> int:
     parser.add_argument("--public-key", type=bytes.fromhex, metavar="HEX")
     parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args()
-    if not all(
-        (chosen.folder / name).is_file() for name in ("entries.jsonl", "checkpoints.txt", "keys.json")
-    ):
-        parser.error("this folder holds no entries.jsonl, checkpoints.txt and keys.json")
+    needed = ("entries.jsonl", "checkpoints.txt", "keys.json")
+    if not all((chosen.folder / name).is_file() for name in needed):
+        parser.error("this folder must hold " + ", ".join(needed))
     size, root, found = verify(chosen.folder, chosen.public_key)
     lines = [f"✗ {attack or 'unexplained'}: entry {entry}, {where}" for attack, entry, where in found]
     lines.append(f"{size} entries, root {root.hex()}" + ("" if found else ": no change found"))
-    findings = [{"attack": attack, "entry": entry, "where": where} for attack, entry, where in found]
+    findings = [dict(zip(("attack", "entry", "where"), one, strict=True)) for one in found]
     about = {"tree_size": size, "root_hash": root.hex(), "findings": findings}
     sys.stdout.write(json.dumps(about) + "\n" if chosen.json else "\n".join(lines) + "\n")
     return 5 if found else 0
