@@ -38,11 +38,10 @@ class Tree:
 
     def __init__(self, leaves: list[bytes]) -> None:
         self.nodes: dict[tuple[int, int], bytes] = {}
-        for index, leaf in enumerate(leaves):
-            digest = merkle.leaf_hash(leaf)
-            completed = list(merkle.completed_nodes(self, index, digest))
-            self.nodes[0, index] = digest
-            self.nodes |= {(level, place): node for level, place, node in completed}
+        edge = merkle.Frontier(self, 0)
+        for leaf in leaves:
+            complete = edge.append(merkle.leaf_hash(leaf))
+            self.nodes |= {(level, place): node for level, place, node in complete}
 
     def node(self, level: int, index: int) -> bytes:
         return self.nodes[level, index]
@@ -77,6 +76,48 @@ def test_published_inclusion_proof() -> None:
 @given(st.lists(st.binary(max_size=8), max_size=70))
 def test_stored_nodes_give_the_root_of_the_definition(leaves: list[bytes]) -> None:
     assert merkle.root_hash(Tree(leaves), len(leaves)) == by_definition(leaves)
+
+
+@given(st.lists(st.binary(max_size=8), max_size=70), st.data())
+def test_the_edge_and_the_tree_in_memory_agree_with_the_definition(
+    leaves: list[bytes], data: st.DataObject
+) -> None:
+    whole = merkle.Tree(b"".join(map(merkle.leaf_hash, leaves)))
+    start = data.draw(st.integers(0, len(leaves)))
+    edge = merkle.Frontier(whole, start)  # as a process finds it that goes on from there
+    assert edge.root_hash() == whole.root_hash(start) == by_definition(leaves[:start])
+    for leaf in leaves[start:]:
+        for level, index, node in edge.append(merkle.leaf_hash(leaf)):
+            assert whole.node(level, index) == node
+    assert edge.root_hash() == whole.root_hash(len(leaves)) == by_definition(leaves)
+
+
+def test_an_append_adds_two_nodes_on_average_whatever_the_size() -> None:
+    edge = merkle.Frontier(Tree([]), 0)
+    added = [len(edge.append(bytes(32))) for _ in range(1 << 12)]
+    assert sum(added) == (1 << 13) - 1
+
+
+# RFC 9162, 2.1.5: the tree of seven leaves d0 … d6, with the inner nodes named as there.
+D = [merkle.leaf_hash(leaf) for leaf in LEAVES[:7]]
+G, H, I = (merkle.node_hash(D[n], D[n + 1]) for n in (0, 2, 4))  # noqa: E741
+K, L = merkle.node_hash(G, H), merkle.node_hash(I, D[6])
+
+
+@pytest.mark.parametrize(
+    ("index", "path"), [(0, [D[1], H, L]), (3, [D[2], G, L]), (4, [D[5], D[6], K]), (6, [I, K])]
+)
+def test_the_inclusion_proofs_of_the_rfcs_example(index: int, path: list[bytes]) -> None:
+    assert merkle.inclusion_proof(Tree(LEAVES[:7]), index, 7) == path
+    assert merkle.root_from_inclusion(D[index], index, 7, path) == merkle.node_hash(K, L)
+
+
+@pytest.mark.parametrize(("first", "path"), [(3, [D[2], D[3], G, L]), (4, [L]), (6, [I, D[6], K])])
+def test_the_consistency_proofs_of_the_rfcs_example(first: int, path: list[bytes]) -> None:
+    tree = Tree(LEAVES[:7])
+    assert merkle.consistency_proof(tree, first, 7) == path
+    roots = merkle.root_hash(tree, first), merkle.root_hash(tree, 7)
+    assert merkle.is_consistent(first, roots[0], 7, roots[1], path)
 
 
 @given(st.lists(st.binary(max_size=8), min_size=1, max_size=70), st.data())

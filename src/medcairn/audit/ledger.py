@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from medcairn.audit import merkle
 from medcairn.audit.events import Event, EventType, StoredEvent
-from medcairn.audit.seals import Checkpoint, SealKey
-from medcairn.audit.stores.sqlite import SqliteStore
+from medcairn.audit.keys import KeyHistory, next_key_line
+from medcairn.audit.leaf import LeafParts
+from medcairn.audit.reading import key_history, read_events, read_receipt
+from medcairn.audit.receipts import Receipt
+from medcairn.audit.seals import Checkpoint, Seal, SealKey, SignedNote
+from medcairn.audit.stores import LedgerAddress, create_store, open_store
+from medcairn.audit.stores.store import leaf_hashes
+from medcairn.audit.witness import FolderWitness, Witness
 from medcairn.core.artifacts import ArtifactRef
-from medcairn.core.canonical import JSON, canonical_json
+from medcairn.core.canonical import JSON
 from medcairn.core.clock import Clock, Ids, instant
-from medcairn.core.errors import IntegrityError
+from medcairn.core.errors import ExternalError, IntegrityError, MedcairnError, UsageError
 from medcairn.core.files import sync_folder
 from medcairn.core.group_commit import GroupCommit
 
@@ -39,36 +47,94 @@ class _Request:
     inputs: tuple[ArtifactRef, ...]
     outputs: tuple[ArtifactRef, ...]
     record: Mapping[str, JSON]
+    parts: LeafParts
+
+
+def _request(
+    event_type: EventType,
+    actor: str,
+    run_id: str | None,
+    stage: str | None,
+    inputs: Sequence[ArtifactRef],
+    outputs: Sequence[ArtifactRef],
+    record: Mapping[str, JSON],
+) -> _Request:
+    """Refuses here, not in the writer, what cannot be recorded."""
+    parts = LeafParts.of(
+        event_type, actor=actor, run_id=run_id, stage=stage, inputs=inputs, outputs=outputs, record=record
+    )
+    return _Request(event_type, actor, run_id, stage, tuple(inputs), tuple(outputs), record, parts)
+
+
+class WitnessFailed(ExternalError):
+    """A checkpoint is sealed and kept, and one of the witnesses did not take it."""
+
+    code = "witness_failed"
 
 
 class Ledger:
-    """An append-only ledger. Threads may share one; processes open one each on the same file.
+    """An append-only ledger. Threads may share one; processes open one each on the same place.
 
     Appends that wait at the same time are committed together (group commit): the cost of one flush to
     disk is shared, and each caller returns only when its own event is durable.
     """
 
-    def __init__(self, path: Path, key: SealKey, *, clock: Clock, ids: Ids) -> None:
-        self._path = path
-        self._store = SqliteStore(path)
-        if self._store.about("public_key") != key.public.hex():
-            raise IntegrityError("The seal key is not the one that this ledger was made with")
-        self._witness = witness_file(path)
+    def __init__(
+        self,
+        address: LedgerAddress,
+        key: SealKey,
+        *,
+        clock: Clock,
+        ids: Ids,
+        witnesses: Sequence[Witness] = (),
+        key_file: Path | None = None,
+    ) -> None:
+        self._address, self._key_file = address, key_file
         self._key, self._clock, self._ids = key, clock, ids
+        self._store = open_store(address)
+        self._beside = FolderWitness.beside(address) if isinstance(address, Path) else None
+        self._witnesses = tuple(witnesses)
+        self._edge: merkle.Frontier | None = None
         self._lock = threading.Lock()
         self._writes = GroupCommit(self._commit, name="ledger-writer")
+        try:
+            self._take_key()
+        except BaseException:
+            self._store.close()
+            raise
 
     @classmethod
-    def open(cls, path: Path, seal_key: Path, *, clock: Clock, ids: Ids) -> Self:
-        """The ledger in ``path``, sealed by the key in the file ``seal_key``."""
-        return cls(path, SealKey.open(seal_key), clock=clock, ids=ids)
+    def open(
+        cls,
+        address: LedgerAddress,
+        seal_key: Path,
+        *,
+        clock: Clock,
+        ids: Ids,
+        witnesses: Sequence[Witness] = (),
+    ) -> Self:
+        """The ledger at ``address``, sealed by the key in the file ``seal_key``.
+
+        Raises :class:`IntegrityError` when that is not the key that the ledger is sealed with now.
+        """
+        key = SealKey.open(seal_key)
+        return cls(address, key, clock=clock, ids=ids, witnesses=witnesses, key_file=seal_key)
 
     @classmethod
-    def create(cls, path: Path, seal_key: Path, *, origin: str, clock: Clock, ids: Ids) -> Self:
+    def create(
+        cls,
+        address: LedgerAddress,
+        seal_key: Path,
+        *,
+        origin: str,
+        clock: Clock,
+        ids: Ids,
+        witnesses: Sequence[Witness] = (),
+    ) -> Self:
         """A new ledger; its first event says who seals it."""
         key = SealKey.create(seal_key)
-        SqliteStore.create(path, origin=origin, public_key=key.public).close()
-        ledger = cls(path, key, clock=clock, ids=ids)
+        create_store(address, origin=origin, public_key=key.public).close()
+        ledger = cls(address, key, clock=clock, ids=ids, witnesses=witnesses, key_file=seal_key)
         about: dict[str, JSON] = {"origin": origin, "public_key": key.public.hex()}
         ledger.append(EventType.LEDGER_CREATED, actor="pipeline", record=about)
         return ledger
@@ -88,26 +154,60 @@ class Ledger:
 
         Raises :class:`~medcairn.core.errors.StorageError` when it could not be written.
         """
-        facts = dict(record or {})
-        canonical_json(facts)  # refuse here, not in the writer, what cannot be recorded
-        request = _Request(event_type, actor, run_id, stage, tuple(inputs), tuple(outputs), facts)
+        request = _request(event_type, actor, run_id, stage, inputs, outputs, dict(record or {}))
         return self._writes.submit(request)
 
     def events(self, *types: EventType) -> Iterator[StoredEvent]:
         """Events in order; only those of ``types`` when given. Sees what was committed when it began."""
-        return read_events(self._path, *types)
+        return read_events(self._address, *types)
 
     def checkpoint(self) -> Checkpoint:
-        """Seal the present tree, and add the note to the witness file beside the database."""
-        with self._lock, self._store.transaction():
-            size = self._store.size()
-            made = Checkpoint(self._store.about("origin"), size, merkle.root_hash(self._store, size))
-            note = made.sealed(self._key)
-            self._store.add_checkpoint(size, note)
-        with self._witness.open("a", encoding="utf-8") as stream:
-            stream.write(note + "\n")
-            stream.flush()
-        sync_folder(self._witness.parent)
+        """Seal the present tree, and hand the note to the witnesses.
+
+        Raises :class:`IntegrityError` when the tree does not continue what the witness beside the ledger
+        saw last, and :class:`WitnessFailed` when another witness did not take the checkpoint, which is
+        sealed all the same; the next one brings that witness up to date.
+        """
+        with self._lock:
+            with self._store.transaction():
+                note = self._sealed()
+            return self._published(note)
+
+    def receipt(self, index: int) -> Receipt:
+        """Proof that the entry ``index`` stands in the ledger; seals a checkpoint when none covers it yet.
+
+        Raises :class:`UsageError` when there is no such entry.
+        """
+        try:
+            return read_receipt(self._address, index)
+        except UsageError:
+            self.checkpoint()
+        return read_receipt(self._address, index)
+
+    def rotate_key(self, *, actor: str) -> Appended:
+        """Replace the seal key: the old one signs the new one, and both seal the ledger as it is.
+
+        The old private key is overwritten. Other processes take up the new one from the same file.
+        Raises :class:`UsageError` for a ledger that was opened without a key file.
+        """
+        if self._key_file is None:
+            raise UsageError("A seal key that is not in a file cannot be replaced")
+        with self._lock:
+            with self._writing():
+                self._take_key()
+                following = _next_file(self._key_file)
+                following.unlink(missing_ok=True)  # of a rotation that was not recorded
+                new = SealKey.create(following).public
+                before = self._sealed(next_key_line(new))
+                record = {
+                    "old_public_key": self._key.public.hex(), "new_public_key": new.hex(), "note": before
+                }  # fmt: skip
+                made = self._add([_request(EventType.KEY_ROTATED, actor, None, None, (), (), record)])[0]
+            with self._store.transaction():
+                self._take_key()
+                after = self._sealed()
+            self._published(before)
+            self._published(after)
         return made
 
     def close(self) -> None:
@@ -124,11 +224,43 @@ class Ledger:
         self.close()
 
     def _commit(self, batch: Sequence[_Request]) -> list[Appended]:
-        with self._lock, self._store.transaction():
-            position = self._store.size()
-            events = [self._event(request) for request in batch]
-            hashes = self._store.append([(e.type.value, e.as_leaf()) for e in events], position)
-        return [Appended(position + n, hashes[n], event) for n, event in enumerate(events)]
+        with self._lock, self._writing():
+            return self._add(batch)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            with self._store.transaction():
+                yield
+        except BaseException:
+            self._edge = None  # what it holds was perhaps not committed
+            raise
+
+    def _add(self, batch: Sequence[_Request]) -> list[Appended]:
+        """Append in the present transaction."""
+        edge = self._present_edge()
+        appended, entries, nodes = [], [], []
+        for request in batch:
+            event = self._event(request)
+            leaf = request.parts.leaf(event.id, event.recorded_at)
+            digest = merkle.leaf_hash(leaf)
+            appended.append(Appended(edge.size, digest, event))
+            entries.append((edge.size, event.type.value, leaf))
+            nodes += edge.append(digest)
+        self._store.append(entries, nodes)
+        return appended
+
+    def _present_edge(self) -> merkle.Frontier:
+        """The tree's right edge, read anew when another process has appended."""
+        size = self._store.size()
+        if self._edge is None or self._edge.size != size:
+            edge: merkle.Frontier | None = None
+            with suppress(KeyError):
+                edge = merkle.Frontier(self._store, size)
+            if edge is None:
+                raise IntegrityError("The stored tree of the ledger is incomplete", hint=_VERIFY)
+            self._edge = edge
+        return self._edge
 
     def _event(self, request: _Request) -> Event:
         return Event(
@@ -143,32 +275,72 @@ class Ledger:
             record=request.record,
         )
 
+    def _sealed(self, *extensions: str) -> str:
+        """Seal and keep the present tree, in the present transaction; the signed note."""
+        history = self._take_key()
+        edge = self._present_edge()
+        if self._beside is not None:
+            self._check_continues(self._beside.latest(), history)
+        made = Checkpoint(self._store.about("origin"), edge.size, edge.root_hash())
+        note = made.sealed(self._key, *extensions)
+        self._store.add_checkpoint(edge.size, note)
+        return note
 
-def read_events(ledger: Path, *types: EventType) -> Iterator[StoredEvent]:
-    """Events of the ledger file, in order, read beside any writer; only those of ``types`` when given."""
-    store = SqliteStore(ledger, read_only=True)
-    try:
-        for position, leaf in store.leaves([kind.value for kind in types]):
-            yield StoredEvent(position, read_event(leaf, position))
-    finally:
-        store.close()
+    def _check_continues(self, latest: str | None, history: KeyHistory) -> None:
+        """Never seal a second history: what was sealed last must be a beginning of the present tree."""
+        known: SignedNote | None = None
+        with suppress(IntegrityError):
+            known = SignedNote.parsed(latest) if latest is not None else None
+        if known is None or known.seal_of(history.at(known.checkpoint.tree_size)) is not Seal.HOLDS:
+            return  # no statement of ours; verification tells of it
+        size, present = known.checkpoint.tree_size, b""
+        with suppress(KeyError):
+            present = merkle.root_hash(self._store, size) if size <= self._present_edge().size else b""
+        if present != known.checkpoint.root_hash:
+            raise IntegrityError("The ledger does not continue its last checkpoint", hint=_VERIFY)
+
+    def _published(self, note: str) -> Checkpoint:
+        checkpoint = SignedNote.parsed(note).checkpoint
+        hashes = partial(leaf_hashes, self._store)
+        if self._beside is not None:
+            self._beside.publish(note, checkpoint.tree_size, hashes)
+        failed = 0
+        for witness in self._witnesses:
+            try:
+                witness.publish(note, checkpoint.tree_size, hashes)
+            except MedcairnError:
+                failed += 1
+        if failed:
+            raise WitnessFailed(
+                "The checkpoint is sealed, but not every witness took it",
+                hint="The next checkpoint brings it up to date",
+                witnesses=failed,
+            )
+        return checkpoint
+
+    def _take_key(self) -> KeyHistory:
+        """Make sure that the key in hand is the one that seals now: another process may have replaced it.
+
+        A rotation that was recorded when the process died is completed here.
+        """
+        history = key_history(self._store)
+        if self._key.public == history.current:
+            return history
+        files = [] if self._key_file is None else [self._key_file, _next_file(self._key_file)]
+        for file in files:
+            if file.is_file() and (key := SealKey.open(file)).public == history.current:
+                if file != self._key_file and self._key_file is not None:
+                    file.replace(self._key_file)
+                    sync_folder(file.parent)
+                self._key = key
+                return history
+        raise IntegrityError("The seal key is not the one that this ledger is sealed with")
 
 
-def witness_file(ledger: Path) -> Path:
-    """The text file beside a ledger that collects its checkpoints; copy it to where others can see it."""
-    return ledger.with_name(ledger.stem + ".checkpoints")
+def _next_file(key_file: Path) -> Path:
+    return key_file.with_name(key_file.name + ".next")
 
 
-def read_event(leaf: bytes, position: int) -> Event:
-    """The event of a leaf. Raises :class:`IntegrityError` that names the entry."""
-    event: Event | None = None
-    try:
-        event = Event.from_leaf(leaf)
-    except (ValueError, KeyError, TypeError, AttributeError):
-        event = None
-    if event is None:
-        raise IntegrityError("An entry of the ledger cannot be read", entry=position)
-    return event
+_VERIFY = "medcairn audit verify"
 
-
-__all__ = ["Appended", "Ledger", "read_event", "read_events", "witness_file"]
+__all__ = ["Appended", "Ledger", "WitnessFailed"]

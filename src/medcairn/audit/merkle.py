@@ -7,8 +7,10 @@ i·2^level … (i+1)·2^level − 1. They never change once written, so appendin
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from typing import Protocol
+
+HASH_BYTES = 32
+"""The length of a SHA-256 hash."""
 
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 """MTH of the empty list (RFC 9162, 2.1.1)."""
@@ -32,13 +34,67 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
-def completed_nodes(nodes: Nodes, index: int, leaf: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """The nodes, level 1 and up, that become complete when ``leaf`` is appended at ``index``."""
-    level, present = 0, leaf
-    while index & 1:
-        present = node_hash(nodes.node(level, index - 1), present)
-        level, index = level + 1, index >> 1
-        yield level, index, present
+class Frontier:
+    """The right edge of a tree: the roots of its largest complete subtrees. All that an append needs."""
+
+    def __init__(self, nodes: Nodes, size: int) -> None:
+        """The edge of the first ``size`` leaves: one stored node is read for each bit that is set in it."""
+        self.size = size
+        self._roots: list[bytes] = []
+        start = 0
+        for level in reversed(range(size.bit_length())):
+            if size >> level & 1:
+                self._roots.append(nodes.node(level, start >> level))
+                start += 1 << level
+
+    def append(self, leaf: bytes) -> list[tuple[int, int, bytes]]:
+        """Add a leaf's hash; the nodes (level, index, hash) that are complete now, the leaf first."""
+        index, level, present = self.size, 0, leaf
+        complete = [(0, index, leaf)]
+        while index & 1:
+            present = node_hash(self._roots.pop(), present)
+            level, index = level + 1, index >> 1
+            complete.append((level, index, present))
+        self._roots.append(present)
+        self.size += 1
+        return complete
+
+    def root_hash(self) -> bytes:
+        """The Merkle tree hash of all leaves so far."""
+        if not self._roots:
+            return EMPTY_ROOT
+        present = self._roots[-1]
+        for left in reversed(self._roots[:-1]):
+            present = node_hash(left, present)
+        return present
+
+
+class Tree:
+    """A whole tree in memory, built from the leaves' hashes alone: 64 bytes a leaf."""
+
+    def __init__(self, leaf_hashes: bytes | bytearray) -> None:
+        """``leaf_hashes``: 32 bytes a leaf, one after another."""
+        self.size = len(leaf_hashes) // HASH_BYTES
+        self.levels = [bytes(leaf_hashes)]
+        while len(self.levels[-1]) >= 2 * HASH_BYTES:
+            self.levels.append(_level_above(self.levels[-1]))
+
+    def node(self, level: int, index: int) -> bytes:
+        """Hash of a complete subtree. Raises ``KeyError`` when absent."""
+        found = self.levels[level][index * HASH_BYTES : (index + 1) * HASH_BYTES]
+        if len(found) != HASH_BYTES:
+            raise KeyError(index)
+        return found
+
+    def root_hash(self, size: int) -> bytes:
+        """The Merkle tree hash of the first ``size`` leaves."""
+        return root_hash(self, size)
+
+
+def _level_above(below: bytes) -> bytes:
+    pair, sha256 = 2 * HASH_BYTES, hashlib.sha256
+    whole = len(below) // pair * pair
+    return b"".join([sha256(b"\x01" + below[at : at + pair]).digest() for at in range(0, whole, pair)])
 
 
 def root_hash(nodes: Nodes, size: int) -> bytes:
@@ -144,8 +200,10 @@ def _largest_power_below(size: int) -> int:
 
 __all__ = [
     "EMPTY_ROOT",
+    "HASH_BYTES",
+    "Frontier",
     "Nodes",
-    "completed_nodes",
+    "Tree",
     "consistency_proof",
     "inclusion_proof",
     "is_consistent",

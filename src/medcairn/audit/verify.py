@@ -1,184 +1,204 @@
-"""Verification of a ledger by itself: what was changed, and where.
+"""Verification of a ledger: which attack, and the first bad entry.
 
-What this finds: an edited, deleted or reordered entry, a tree that was rewritten against a checkpoint, a
-tail cut to before a known checkpoint, a checkpoint or key that is not the ledger's, time that runs
-backwards. What it cannot find: a tail cut after the last checkpoint that anybody holds, and a forgery by
-someone who has the seal key, the database and every copy of the checkpoints. Keep copies elsewhere.
+The leaves are hashed anew and held against everything that was said about them: the stored tree, the
+ledger's own checkpoints, those of witnesses with the leaf hashes that they took, a checkpoint that the reader
+kept, receipts. Only what the ledger's seal key signed is believed; the rest helps to say where to look.
+
+What this cannot find: entries cut or changed after the last checkpoint that a witness or a receipt holds,
+when the stored tree and the checkpoints were cut or changed along; and a second history by someone who has
+the seal key and every copy of the first. Keep copies elsewhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from pathlib import Path
 
 from medcairn.audit import merkle
-from medcairn.audit.events import Event
-from medcairn.audit.ledger import read_event, witness_file
-from medcairn.audit.seals import Checkpoint
-from medcairn.audit.stores.sqlite import SqliteStore
-from medcairn.core.canonical import JSON
+from medcairn.audit.acts import ArtifactCheck, People, check_acts
+from medcairn.audit.diagnosis import Change, Difference, difference
+from medcairn.audit.events import EventType
+from medcairn.audit.findings import Attack, Finding, LedgerCheck, in_order
+from medcairn.audit.receipts import Receipt
+from medcairn.audit.snapshot import Snapshot, stored_tree_difference, take_snapshot
+from medcairn.audit.statements import Judged, Sealed, Statements
+from medcairn.audit.stores import LedgerAddress, open_store
+from medcairn.audit.witness import FolderWitness, Attestation
 from medcairn.core.errors import IntegrityError
 
-CLOCK_TOLERANCE = timedelta(seconds=5)
-"""A clock that is stepped by its time service goes back by fractions of a second; more is a finding."""
+_NAMES = {
+    Change.CUT: (Attack.TRUNCATION, "The ledger was cut: it held more entries than there are"),
+    Change.REMOVED: (Attack.DELETE, "An entry was deleted"),
+    Change.ADDED: (Attack.BACK_DATED_INSERT, "An entry was put between older ones"),
+    Change.MOVED: (Attack.REORDER, "Entries were put in another order"),
+    Change.REPLACED: (Attack.EDIT, "An entry was edited"),
+}
+_REWRITTEN = "Entries were rewritten, and the stored tree with them"
+_FORKED = "The seal key sealed two histories that part here"
 
 
 @dataclass(frozen=True)
-class Finding:
-    """One thing that is not as it was: ``what`` in constant words, ``where`` an entry, file or id of ours."""
+class Evidence:
+    """What a ledger is held against, besides itself. Nothing of it is needed; each part finds more.
 
-    what: str
-    where: str
-
-    def as_json(self) -> dict[str, JSON]:
-        return {"what": self.what, "where": self.where}
-
-
-@dataclass(frozen=True)
-class LedgerCheck:
-    """The outcome: the tree's size and root, how many checkpoints were checked, and what was found."""
-
-    tree_size: int
-    root_hash: bytes
-    checkpoints: int
-    findings: tuple[Finding, ...]
-
-
-class _MemoryNodes:
-    """The tree recomputed from the leaves alone; nothing stored is believed."""
-
-    def __init__(self) -> None:
-        self._nodes: dict[tuple[int, int], bytes] = {}
-        self.size = 0
-
-    def node(self, level: int, index: int) -> bytes:
-        return self._nodes[level, index]
-
-    def append(self, leaf: bytes) -> None:
-        completed = list(merkle.completed_nodes(self, self.size, leaf))
-        self._nodes[0, self.size] = leaf
-        for level, index, digest in completed:
-            self._nodes[level, index] = digest
-        self.size += 1
-
-    def items(self) -> dict[tuple[int, int], bytes]:
-        return {key: value for key, value in self._nodes.items() if key[0] > 0}
-
-
-def verify_ledger(path: Path, *, public_key: bytes | None = None) -> LedgerCheck:
-    """Check the ledger in ``path`` against itself and its checkpoints.
-
-    ``public_key``: the key that the reader knows from elsewhere; without it the ledger's own statement of
-    its key is used, and a ledger that was replaced as a whole is not detected.
+    ``public_key`` is the first seal key as the reader knows it from elsewhere: without it a ledger that was
+    replaced as a whole, key included, shows only where a witness or a receipt remembers. ``since`` is a
+    checkpoint that the reader kept; ``receipts`` are (name, receipt), None for one that cannot be read.
     """
-    store = SqliteStore(path, read_only=True)
-    try:
-        return _verify(store, path, public_key)
-    except IntegrityError as failure:
-        place = failure.fields.get("entry")
-        where = f"entry {place}" if place is not None else path.name
-        return LedgerCheck(0, merkle.EMPTY_ROOT, 0, (Finding(failure.message, where),))
-    finally:
-        store.close()
+
+    public_key: bytes | None = None
+    since: str | None = None
+    receipts: Sequence[tuple[str, Receipt | None]] = ()
+    witnesses: Sequence[Attestation] = ()
+    people: People | None = None
+    artifacts: ArtifactCheck | None = None
 
 
-def _verify(store: SqliteStore, path: Path, public_key: bytes | None) -> LedgerCheck:
-    tree = _MemoryNodes()
-    findings = list(_check_entries(store, tree))
-    findings += _check_nodes(store, tree)
-    stated = bytes.fromhex(store.about("public_key"))
-    if public_key is not None and public_key != stated:
-        findings.append(Finding("The ledger names another seal key than the one given", "about"))
-    findings += _check_first_entry(store, public_key or stated)
-    notes = [(f"checkpoint in {path.name}", note) for note in store.checkpoints()]
-    notes += [(f"checkpoint in {witness_file(path).name}", note) for note in _witnessed(path)]
-    for where, note in notes:
-        findings += _check_checkpoint(tree, note, where, public_key or stated)
-    root = merkle.root_hash(tree, tree.size)
-    return LedgerCheck(tree.size, root, len(notes), tuple(dict.fromkeys(findings)))
+def verify_ledger(
+    address: LedgerAddress, *, public_key: bytes | None = None, evidence: Evidence | None = None
+) -> LedgerCheck:
+    """Check the ledger at ``address`` against itself, the witness beside it, and ``evidence``.
 
-
-def _check_entries(store: SqliteStore, tree: _MemoryNodes) -> Iterator[Finding]:
-    latest: datetime | None = None
-    expected = 0
-    for position, kind, leaf, digest in store.entries():
-        if position != expected:
-            yield Finding("An entry is missing", f"entry {expected}")
-        expected = position + 1
-        if merkle.leaf_hash(leaf) != digest:
-            yield Finding("An entry was edited", f"entry {position}")
-        tree.append(merkle.leaf_hash(leaf))
-        event: Event | None = None
+    ``public_key`` is short for an evidence of nothing else.
+    """
+    evidence = evidence or Evidence(public_key=public_key)
+    # The witness is read first: what it holds was in the store before.
+    beside = [FolderWitness.beside(address).attestation()] if isinstance(address, Path) else []
+    attestations = [*beside, *evidence.witnesses]
+    with closing(open_store(address, read_only=True)) as store:
         try:
-            event = read_event(leaf, position)
+            snapshot = take_snapshot(store, [stamp for one in attestations for stamp in one.stamped])
         except IntegrityError as failure:
-            yield Finding(failure.message, f"entry {position}")
-        if event is not None:
-            if event.type.value != kind:
-                yield Finding("An entry is filed under another type", f"entry {position}")
-            moment = datetime.fromisoformat(event.recorded_at)
-            if latest is not None and moment < latest - CLOCK_TOLERANCE:
-                yield Finding(
-                    "Time runs backwards: a back-dated entry or a clock set back", f"entry {position}"
-                )
-            latest = moment
+            found = Finding(failure.message, _name(address), Attack.EDIT, 0)
+            return LedgerCheck(0, merkle.EMPTY_ROOT, 0, (found,))
+        tree = merkle.Tree(snapshot.leaf_hashes)
+        check = check_snapshot(snapshot, tree, attestations, evidence, _name(address))
+        if not any(finding.attack for finding in check.findings):
+            wrong = stored_tree_difference(store, tree.levels)
+            findings = (*check.findings, wrong) if wrong else check.findings
+            check = LedgerCheck(check.tree_size, check.root_hash, check.checkpoints, findings, check.receipts)
+    return check
 
 
-def _check_nodes(store: SqliteStore, tree: _MemoryNodes) -> Iterator[Finding]:
-    recomputed = tree.items()
-    stored = {(level, index): digest for level, index, digest in store.nodes()}
-    for level, index in sorted(recomputed.keys() | stored.keys()):
-        if recomputed.get((level, index)) != stored.get((level, index)):
-            first, last = index << level, ((index + 1) << level) - 1
-            yield Finding("The stored tree does not follow from the entries", f"entries {first} to {last}")
-            return
+def check_snapshot(
+    snapshot: Snapshot, tree: merkle.Tree, attestations: Sequence[Attestation], evidence: Evidence, place: str
+) -> LedgerCheck:
+    """Judge what was read; ``place`` names the ledger in findings."""
+    statements = Statements(snapshot, evidence.public_key or snapshot.stated_key)
+    statements.add_notes(f"checkpoint in {place}", snapshot.checkpoints)
+    for attestation in attestations:
+        statements.add_notes(f"checkpoint in {attestation.place}", attestation.notes)
+    if evidence.since is not None:
+        statements.add_notes("the checkpoint given", [evidence.since])
+    for name, receipt in evidence.receipts:
+        statements.add_receipt(name, receipt)
+    judged = statements.judged()
+    findings = [*snapshot.findings, *judged.findings, *_check_first_key(snapshot, evidence.public_key)]
+    findings += [
+        Finding("A witness does not hold what it should", name) for one in attestations for name in one.broken
+    ]
+    change = _check_leaves(snapshot, tree, judged, [one.leaf_hashes for one in attestations])
+    findings += [change] if change else []
+    # What time shows after a place where entries were changed is a consequence of that.
+    first = change.entry if change and change.entry is not None else snapshot.size
+    findings += [finding for finding in snapshot.clock if finding.entry is None or finding.entry < first]
+    findings += check_acts(snapshot.marked, evidence.people, evidence.artifacts)
+    root = tree.root_hash(tree.size)
+    return LedgerCheck(tree.size, root, statements.notes, in_order(findings), len(evidence.receipts))
 
 
-def _check_first_entry(store: SqliteStore, public_key: bytes) -> Iterator[Finding]:
-    for position, leaf in store.leaves():
-        if read_event(leaf, position).record.get("public_key") != public_key.hex():
-            yield Finding("The first entry names another seal key", "entry 0")
-        return
-    yield Finding("The ledger has no entries", "entry 0")
+def _name(address: LedgerAddress) -> str:
+    return address.name if isinstance(address, Path) else address.schema
 
 
-def _check_checkpoint(tree: _MemoryNodes, note: str, where: str, public_key: bytes) -> Iterator[Finding]:
-    try:
-        checkpoint = Checkpoint.opened(note, public_key)
-    except IntegrityError as failure:
-        yield Finding(failure.message, where)
-        return
-    if checkpoint.tree_size > tree.size:
-        what = "The ledger was cut: a checkpoint knows more entries than there are"
-        yield Finding(what, f"entries {tree.size} to {checkpoint.tree_size - 1}")
-    elif merkle.root_hash(tree, checkpoint.tree_size) != checkpoint.root_hash:
-        what = "The entries were rewritten after a checkpoint sealed them"
-        yield Finding(what, f"entries 0 to {checkpoint.tree_size - 1}")
+def _check_first_key(snapshot: Snapshot, known: bytes | None) -> list[Finding]:
+    found = []
+    if known is not None and known != snapshot.stated_key:
+        what = "The ledger names another seal key than the one given"
+        found.append(Finding(what, "about", Attack.KEY_SWAP, 0))
+    first = snapshot.marked[0] if snapshot.marked else None
+    if first is None or first.index != 0 or first.event.type is not EventType.LEDGER_CREATED:
+        if snapshot.size == 0:
+            found.append(Finding.at(Attack.TRUNCATION, 0, "The ledger has no entries"))
+        return found  # what stands there instead is told by the tree
+    if first.event.record.get("public_key") != snapshot.stated_key.hex():
+        found.append(Finding.at(Attack.KEY_SWAP, 0, "The first entry names another seal key"))
+    return found
 
 
-def _witnessed(ledger: Path) -> list[str]:
-    path = witness_file(ledger)
-    if not path.is_file():
-        return []
-    return _notes(path.read_text(encoding="utf-8", errors="replace"))
+def _check_leaves(
+    snapshot: Snapshot, tree: merkle.Tree, judged: Judged, witnessed: Sequence[bytes]
+) -> Finding | None:
+    """The first change of the leaves: by a list of hashes that a checkpoint seals, else by checkpoints."""
+    present = snapshot.leaf_hashes
+    holding = [sealed.tree_size for sealed in judged.sealed if _holds(tree, sealed)]
+    known = [_sealed_part(one, present, judged.sealed, holding) for one in (*witnessed, snapshot.level0)]
+    changes = [change for part in known if (change := difference(present, part)) is not None]
+    if changes:
+        earliest = min(changes, key=lambda change: change.first)
+        return _named(earliest, snapshot, forked=max(holding, default=0) > earliest.first)
+    # As far as a checkpoint holds the entries are as they were, whatever the stored tree says.
+    start = max(holding, default=0)
+    skipped = start * merkle.HASH_BYTES
+    found = difference(present[skipped:], snapshot.level0[skipped:])
+    if found is not None:
+        found = Difference(found.change, found.first + start)
+    doubt = _doubt(tree, judged, holding)
+    if doubt is not None and (found is None or not doubt.first <= found.first < doubt.end):
+        return Finding.between(doubt.attack, doubt.first, doubt.end, doubt.what)
+    if found is not None:
+        return _named(found, snapshot, forked=False)
+    return None if snapshot.gap is None else Finding.at(Attack.DELETE, snapshot.gap, "An entry is missing")
 
 
-def _notes(text: str) -> list[str]:
-    """Signed notes that follow each other: each ends with its signature line."""
-    notes: list[str] = []
-    lines: list[str] = []
-    for line in text.split("\n"):
-        if not lines and not line:
-            continue
-        lines.append(line)
-        if line.startswith("— "):
-            notes.append("\n".join(lines) + "\n")
-            lines = []
-    if lines:
-        notes.append("\n".join(lines))
-    return notes
+def _holds(tree: merkle.Tree, sealed: Sealed) -> bool:
+    return sealed.tree_size <= tree.size and tree.root_hash(sealed.tree_size) == sealed.root_hash
 
 
-__all__ = ["CLOCK_TOLERANCE", "Finding", "LedgerCheck", "verify_ledger"]
+def _sealed_part(
+    hashes: bytes, present: bytearray, sealed: Sequence[Sealed], holding: Sequence[int]
+) -> bytes:
+    """A list of leaf hashes as far as it has a sealed root."""
+    if present.startswith(hashes):
+        sizes = [size for size in holding if size * merkle.HASH_BYTES <= len(hashes)]
+    else:
+        tree = merkle.Tree(hashes)
+        sizes = [one.tree_size for one in sealed if _holds(tree, one)]
+    return hashes[: max(sizes, default=0) * merkle.HASH_BYTES]
+
+
+def _named(found: Difference, snapshot: Snapshot, *, forked: bool) -> Finding:
+    if forked:
+        return Finding.at(Attack.FORK, found.first, _FORKED)
+    if found.change is Change.REPLACED and snapshot.level0 == snapshot.leaf_hashes:
+        return Finding.at(Attack.RECHAINED_REWRITE, found.first, _REWRITTEN)
+    attack, what = _NAMES[found.change]
+    return Finding.at(attack, found.first, what)
+
+
+@dataclass(frozen=True)
+class _Doubt:
+    """A sealed tree is not this one's beginning: something from ``first`` to before ``end`` differs."""
+
+    attack: Attack
+    what: str
+    first: int
+    end: int
+
+
+def _doubt(tree: merkle.Tree, judged: Judged, holding: Sequence[int]) -> _Doubt | None:
+    """What sealed trees alone tell: between which sizes the first change lies."""
+    failing = [one.tree_size for one in judged.sealed if one.tree_size <= tree.size and not _holds(tree, one)]
+    if failing:
+        end = min(failing)
+        first = max((size for size in holding if size < end), default=0)
+        if max(holding, default=0) >= end:
+            return _Doubt(Attack.FORK, _FORKED, first, end)
+        return _Doubt(Attack.RECHAINED_REWRITE, _REWRITTEN, first, end)
+    beyond = max((one.tree_size for one in judged.sealed), default=0)
+    return None if beyond <= tree.size else _Doubt(*_NAMES[Change.CUT], tree.size, beyond)
+
+
+__all__ = ["Evidence", "verify_ledger"]

@@ -1,1 +1,5 @@
-"""Where ledgers are kept: SQLite today, PostgreSQL behind the same seam later."""
+"""Where ledgers are kept: a SQLite file, or a PostgreSQL schema that a team shares; one protocol for both."""
+
+from medcairn.audit.stores.store import LedgerAddress, PostgresAddress, Store, create_store, open_store
+
+__all__ = ["LedgerAddress", "PostgresAddress", "Store", "create_store", "open_store"]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from medcairn.audit import merkle
+from medcairn.audit.stores.store import FORMAT, Entry, Node
 from medcairn.core.errors import (
     IntegrityError,
     MedcairnError,
@@ -19,42 +19,54 @@ from medcairn.core.errors import (
 from medcairn.core.files import storage_errors
 
 _BUSY_SECONDS = 30.0
-_FORMAT = "1"
 
 _SCHEMA = """
-CREATE TABLE entry (
-    position INTEGER PRIMARY KEY, type TEXT NOT NULL, leaf BLOB NOT NULL, leaf_hash BLOB NOT NULL
-) STRICT;
+CREATE TABLE entry (position INTEGER PRIMARY KEY, type TEXT NOT NULL, leaf BLOB NOT NULL) STRICT;
 CREATE INDEX entry_type ON entry (type, position);
-CREATE TABLE node (level INTEGER, position INTEGER, hash BLOB NOT NULL, PRIMARY KEY (level, position)) STRICT;
+CREATE TABLE node (
+    level INTEGER, position INTEGER, hash BLOB NOT NULL, PRIMARY KEY (level, position)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE checkpoint (tree_size INTEGER PRIMARY KEY, note TEXT NOT NULL) STRICT;
 CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 """
+# INSERT OR REPLACE deletes without a word unless the key is seen to be taken, hence the third trigger.
 _APPEND_ONLY = """
-CREATE TRIGGER {table}_no_{verb} BEFORE {verb} ON {table}
+CREATE TRIGGER {table}_no_update BEFORE UPDATE ON {table}
+BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+CREATE TRIGGER {table}_no_delete BEFORE DELETE ON {table}
+BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+CREATE TRIGGER {table}_no_replace BEFORE INSERT ON {table}
+WHEN EXISTS (SELECT 1 FROM {table} WHERE {key})
 BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
 """
+_KEYS = {
+    "entry": "position = new.position",
+    "node": "level = new.level AND position = new.position",
+    "checkpoint": "tree_size = new.tree_size",
+    "about": "name = new.name",
+}
 
 
 class SqliteStore:
-    """Entries, complete subtrees and checkpoints of one ledger. Not for use by two threads at once."""
+    """The :class:`~medcairn.audit.stores.store.Store` of one file."""
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         if not path.is_file():
             raise UsageError(
                 "There is no ledger here", hint="Make a study with `medcairn init DIR`", file=path
             )
+        address = f"{path.resolve().as_uri()}?mode={'ro' if read_only else 'rw'}"
         with _translated():
-            if read_only:
-                address = f"{path.resolve().as_uri()}?mode=ro"
-                self._db = sqlite3.connect(
-                    address, uri=True, isolation_level=None, timeout=_BUSY_SECONDS, check_same_thread=False
-                )
-            else:
-                self._db = sqlite3.connect(
-                    path, isolation_level=None, timeout=_BUSY_SECONDS, check_same_thread=False
-                )
+            self._db = _connected(address)
+            if not read_only:
                 self._db.execute("PRAGMA synchronous = FULL")
+        if self._formats() - {FORMAT}:
+            self.close()
+            raise UsageError(
+                "This ledger was made by another version of medcairn",
+                hint="Read it with that version",
+                file=path,
+            )
 
     @classmethod
     def create(cls, path: Path, *, origin: str, public_key: bytes) -> SqliteStore:
@@ -62,21 +74,16 @@ class SqliteStore:
         if path.exists():
             raise UsageError("A ledger is there already", file=path)
         with storage_errors(), _translated():
-            db = sqlite3.connect(path, isolation_level=None)
+            db = _connected(f"{path.resolve().as_uri()}?mode=rwc")
             db.execute("PRAGMA journal_mode = WAL")
-            triggers = "".join(
-                _APPEND_ONLY.format(table=table, verb=verb)
-                for table in ("entry", "node", "checkpoint", "about")
-                for verb in ("UPDATE", "DELETE")
-            )
+            triggers = "".join(_APPEND_ONLY.format(table=table, key=key) for table, key in _KEYS.items())
             db.executescript(f"BEGIN;{_SCHEMA}{triggers}COMMIT;")
-            about = [("format", _FORMAT), ("origin", origin), ("public_key", public_key.hex())]
+            about = [("format", FORMAT), ("origin", origin), ("public_key", public_key.hex())]
             db.executemany("INSERT INTO about VALUES (?, ?)", about)
             db.close()
         return cls(path)
 
     def about(self, name: str) -> str:
-        """A fact about the ledger: ``origin`` or ``public_key``. Raises :class:`IntegrityError` if absent."""
         with _translated():
             row = self._db.execute("SELECT value FROM about WHERE name = ?", (name,)).fetchone()
         if row is None:
@@ -84,70 +91,80 @@ class SqliteStore:
         return str(row[0])
 
     def size(self) -> int:
-        """The number of entries, by the highest position."""
         with _translated():
             row = self._db.execute("SELECT coalesce(max(position) + 1, 0) FROM entry").fetchone()
         return int(row[0])
 
-    def append(self, entries: Sequence[tuple[str, bytes]], first: int) -> list[bytes]:
-        """Append (type, leaf) pairs at positions ``first`` … in the present transaction; their leaf hashes.
-
-        The type stands in a column only so that it can be looked up; verification compares it to the leaf.
-        """
-        hashes = [merkle.leaf_hash(leaf) for _, leaf in entries]
+    def append(self, entries: Sequence[Entry], nodes: Sequence[Node]) -> None:
         with _translated():
-            for offset, ((kind, leaf), digest) in enumerate(zip(entries, hashes, strict=True)):
-                position = first + offset
-                self._db.execute("INSERT INTO entry VALUES (?, ?, ?, ?)", (position, kind, leaf, digest))
-                for level, index, node in merkle.completed_nodes(self, position, digest):
-                    self._db.execute("INSERT INTO node VALUES (?, ?, ?)", (level, index, node))
-        return hashes
+            self._db.executemany("INSERT INTO entry VALUES (?, ?, ?)", entries)
+            self._db.executemany("INSERT INTO node VALUES (?, ?, ?)", nodes)
 
     def node(self, level: int, index: int) -> bytes:
-        """A complete subtree's hash (:class:`medcairn.audit.merkle.Nodes`)."""
-        if level == 0:
-            query, key = "SELECT leaf_hash FROM entry WHERE position = ?", (index,)
-        else:
-            query, key = "SELECT hash FROM node WHERE level = ? AND position = ?", (level, index)  # type: ignore[assignment]
+        query = "SELECT hash FROM node WHERE level = ? AND position = ?"
         with _translated():
-            row = self._db.execute(query, key).fetchone()
+            row = self._db.execute(query, (level, index)).fetchone()
         if row is None:
             raise KeyError(index)
         return bytes(row[0])
 
-    def entries(self) -> Iterator[tuple[int, str, bytes, bytes]]:
-        """(position, type, leaf, leaf hash) of every entry, in order."""
+    def entries(self) -> Iterator[Entry]:
         with _translated():
-            yield from self._db.execute("SELECT position, type, leaf, leaf_hash FROM entry ORDER BY position")
+            yield from self._db.execute(
+                "SELECT position, type, CAST(leaf AS BLOB) FROM entry ORDER BY position"
+            )
 
     def leaves(self, types: Sequence[str] = ()) -> Iterator[tuple[int, bytes]]:
-        """(position, leaf) in order; only of ``types`` when given, found without reading the others."""
         marks = ",".join("?" * len(types))
         where = f"WHERE type IN ({marks})" if types else ""
         with _translated():
             yield from self._db.execute(
-                f"SELECT position, leaf FROM entry {where} ORDER BY position",  # noqa: S608 - marks only
+                f"SELECT position, CAST(leaf AS BLOB) FROM entry {where} ORDER BY position",  # noqa: S608 - marks only
                 tuple(types),
             )
 
-    def nodes(self) -> Iterator[tuple[int, int, bytes]]:
-        """(level, position, hash) of every stored subtree."""
+    def leaf(self, position: int) -> bytes:
         with _translated():
-            yield from self._db.execute("SELECT level, position, hash FROM node ORDER BY level, position")
+            row = self._db.execute(
+                "SELECT CAST(leaf AS BLOB) FROM entry WHERE position = ?", (position,)
+            ).fetchone()
+        if row is None:
+            raise KeyError(position)
+        return bytes(row[0])
+
+    def counts(self) -> dict[str, int]:
+        query = "SELECT type, count(*) FROM entry INDEXED BY entry_type GROUP BY type"
+        with _translated():
+            return dict(self._db.execute(query).fetchall())
+
+    def level(self, level: int, start: int = 0, end: int | None = None) -> Iterator[tuple[int, bytes]]:
+        query = (
+            "SELECT position, hash FROM node WHERE level = ? AND position BETWEEN ? AND ? ORDER BY position"
+        )
+        last = end - 1 if end is not None else 1 << 62
+        with _translated():
+            yield from self._db.execute(query, (level, start, last))
 
     def add_checkpoint(self, tree_size: int, note: str) -> None:
-        """Keep a signed checkpoint; one of the same size is kept as it was."""
+        query = (
+            "INSERT INTO checkpoint SELECT ?1, ?2"
+            " WHERE NOT EXISTS (SELECT 1 FROM checkpoint WHERE tree_size = ?1)"
+        )
         with _translated():
-            self._db.execute("INSERT OR IGNORE INTO checkpoint VALUES (?, ?)", (tree_size, note))
+            self._db.execute(query, (tree_size, note))
 
     def checkpoints(self) -> list[str]:
-        """The signed notes, smallest tree first."""
         with _translated():
-            return [row[0] for row in self._db.execute("SELECT note FROM checkpoint ORDER BY tree_size")]
+            return [str(row[0]) for row in self._db.execute("SELECT note FROM checkpoint ORDER BY tree_size")]
+
+    def checkpoint_above(self, position: int) -> str | None:
+        query = "SELECT note FROM checkpoint WHERE tree_size > ? ORDER BY tree_size LIMIT 1"
+        with _translated():
+            row = self._db.execute(query, (position,)).fetchone()
+        return None if row is None else str(row[0])
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """One writer at a time, over all processes; durable when the block ends."""
         with _translated():
             self._db.execute("BEGIN IMMEDIATE")
             try:
@@ -158,9 +175,35 @@ class SqliteStore:
                     self._db.execute("ROLLBACK")
                 raise
 
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        with _translated():
+            self._db.execute("BEGIN")
+            try:
+                yield
+            finally:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+
     def close(self) -> None:
         with _translated():
             self._db.close()
+
+    def _formats(self) -> set[str]:
+        """The version that the file says it has; empty where it cannot be read, which verification tells."""
+        try:
+            return {self.about("format")}
+        except IntegrityError:
+            return set()
+
+
+def _connected(address: str) -> sqlite3.Connection:
+    db = sqlite3.connect(
+        address, uri=True, isolation_level=None, timeout=_BUSY_SECONDS, check_same_thread=False
+    )
+    # Bytes that are no UTF-8 must not stop a verification half way: what they were is then no longer there.
+    db.text_factory = lambda raw: raw.decode("utf-8", "replace")
+    return db
 
 
 @contextmanager
@@ -170,7 +213,7 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as failure:
-        name = failure.sqlite_errorname
+        name = getattr(failure, "sqlite_errorname", "")
         if name == "SQLITE_FULL":
             error = StorageError("The disk is full", hint="Free some space and run the same command again")
         elif name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
@@ -179,7 +222,7 @@ def _translated() -> Iterator[None]:
             error = StorageError("The ledger cannot be read or written", hint="Check the file and its disk")
         else:
             error = IntegrityError("The ledger database is damaged")
-    except sqlite3.DatabaseError:
+    except sqlite3.Error:
         error = IntegrityError("The ledger database is damaged")
     if error is not None:
         raise_alone(error)
