@@ -89,7 +89,7 @@ def test_many_tries_at_once_gain_nothing(people: People, clock: FixedClock) -> N
             seen.append(password)
             return super().matches(password, encoded)
 
-    watched = People(people._path, passwords=Watched(Argon2Cost(1, 64, 1)), lock_out=people._lock_out)
+    watched = People(people.store.path, passwords=Watched(Argon2Cost(1, 64, 1)), lock_out=people.policy.lock_out)
     with ThreadPoolExecutor(12) as pool:
         list(pool.map(lambda number: refusal(watched, "ada", f"guess {number}", clock), range(12)))
     with pytest.raises(PolicyError):

@@ -81,7 +81,7 @@ def test_no_flipped_bit_of_the_sealed_bytes_verifies(noise: bytes, place: int) -
     """The seal covers every byte: the body with a changed printed name never verifies."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    from medcairn.access.signatures import seal_signature
+    from medcairn.access.signing.signatures import seal_signature
     from medcairn.core.clock import SystemClock
 
     sealed = seal_signature(
