@@ -271,7 +271,7 @@ class People:
         if everybody or Role.ADMINISTRATOR not in person.roles:
             raise PolicyError(
                 "Only an administrator adds people here, and the first person must be one",
-                hint="`medcairn users add … --by NAME` asks for the administrator's password",
+                hint="`medcairn users invite NAME --by ADMINISTRATOR`",
                 reason=Reason.ROLE,
             )
 
