@@ -15,7 +15,7 @@ from medcairn.access.notices import Notice, NoticeKind, person_actor, put_notice
 from medcairn.access.person import Person, checked_roles
 from medcairn.access.roles import Action, Role
 from medcairn.access.signing.key_ring import Revoked
-from medcairn.access.store.accounts import Account, account_of, end_key, set_password, set_roles
+from medcairn.access.store.accounts import Account, account_of, end_key, let_in, set_password, set_roles
 from medcairn.access.store.people_store import PeopleStore
 from medcairn.access.store.second_factors import drop_factors
 from medcairn.core.canonical import JSON
@@ -63,7 +63,7 @@ class Administration:
             account = self._store.active(database, name)
             self._end_key(database, account, administrator, at=at, revoked_at=at, why=Revoked.LOST)
             drop_factors(database, account.person_id)
-            set_password(database, account.person_id, encoded, at=at, temporary=True)
+            let_in(database, account.person_id, encoded, at=at, by=administrator.name)
             database.execute("UPDATE attempt SET failures = 0 WHERE person_id = ?", (account.person_id,))
             record = {"name": account.person.name}
             put_notice(
@@ -95,7 +95,7 @@ class Administration:
             account = self._store.active(database, name)
             self._end_key(database, account, administrator, at=at, revoked_at=at, why=Revoked.LEFT)
             drop_factors(database, account.person_id)
-            set_password(database, account.person_id, "", at=at, temporary=False)
+            set_password(database, account.person_id, "", at=at)
             database.execute(
                 "UPDATE person SET removed_at = ? WHERE id = ?", (instant(at), account.person_id)
             )

@@ -57,7 +57,7 @@ class PasswordChange:
             now = account_of(database, person_id)
             if now.password_hash != self.account.password_hash or now.removed:
                 raise UsageError("The account was changed at the same time", hint="Try again")
-            set_password(database, person_id, encoded, at=self.at, temporary=False)
+            set_password(database, person_id, encoded, at=self.at)
             relock_factors(database, person_id, factor)
             actor = person_actor(self.account.person.name)
             put_notice(database, Notice(NoticeKind.PASSWORD_CHANGED, self.at, actor))

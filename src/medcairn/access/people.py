@@ -30,6 +30,7 @@ from medcairn.access.store.accounts import (
     all_keys,
     find_account,
     insert_person,
+    let_in,
     put_key,
     set_password,
 )
@@ -256,8 +257,10 @@ class People:
             if by is None:
                 self._check_owner_adds(database, person)
             person_id = insert_person(database, person)
-            set_password(database, person_id, encoded, at=at, temporary=temporary)
-            if locked is not None:
+            if locked is None:
+                let_in(database, person_id, encoded, at=at, by=by.name if by else "")
+            else:
+                set_password(database, person_id, encoded, at=at)
                 put_key(database, person_id, locked, at=at)
             actor = person_actor(by.name) if by else "owner"
             put_notice(database, Notice(NoticeKind.PERSON_ADDED, at, actor, person.as_json()))

@@ -35,8 +35,9 @@ class ProofMethod(StrEnum):
 
 @dataclass(frozen=True)
 class IdentityProof:
-    """That ``proven_by`` made sure who the person is, how and when."""
+    """That ``proven_by`` made sure who holds the signing key, how and when."""
 
+    public_key: str
     method: ProofMethod
     proven_by: Label
     at: datetime
@@ -78,21 +79,31 @@ class Standing:
         self._store = store
 
     def prove_identity(self, name: str, *, method: ProofMethod, by: Person, clock: Clock) -> IdentityProof:
-        """Record that ``by`` made sure who ``name`` is.
+        """Record that ``by`` made sure who ``name`` is, who holds their present signing key.
 
-        Raises :class:`~medcairn.core.errors.PolicyError` when ``by`` may not, or is that person.
+        It counts for that key alone: after a reset it takes another proof. Raises :class:`UsageError` when
+        the person has no key yet, and :class:`~medcairn.core.errors.PolicyError` when ``by`` may not, or is
+        that person.
         """
         at = clock.now()
         prover = self._store.permit(by, Action.PROVE_IDENTITY, at=at, about=name)
         with self._store.change() as database:
             account = self._store.active(database, name)
+            public_key = account.person.public_key
+            if not public_key:
+                raise UsageError("This person has no signing key yet", hint=_HINTS[Reason.NO_SIGNING_KEY])
             database.execute(
-                "INSERT INTO identity_proof (person_id, method, proven_by, at) VALUES (?, ?, ?, ?)",
-                (account.person_id, method.value, str(prover.name), instant(at)),
+                "INSERT INTO identity_proof (person_id, public_key, method, proven_by, at)"
+                " VALUES (?, ?, ?, ?, ?)",
+                (account.person_id, public_key, method.value, str(prover.name), instant(at)),
             )
-            record: dict[str, JSON] = {"name": account.person.name, "method": method.value}
+            record: dict[str, JSON] = {
+                "name": account.person.name,
+                "public_key": public_key,
+                "method": method.value,
+            }
             put_notice(database, Notice(NoticeKind.IDENTITY_PROVEN, at, person_actor(prover.name), record))
-        return IdentityProof(method, prover.name, at)
+        return IdentityProof(public_key, method, prover.name, at)
 
     def record_training(
         self, name: str, course: Label, *, completed_on: date, expires_on: date, by: Person, clock: Clock
@@ -130,12 +141,17 @@ class Standing:
         """The proofs of a person's identity, the oldest first."""
         with self._store.read() as database:
             rows = database.execute(
-                "SELECT method, proven_by, at FROM identity_proof WHERE person_id = ? ORDER BY id",
+                "SELECT public_key, method, proven_by, at FROM identity_proof WHERE person_id = ? ORDER BY id",
                 (self._store.active(database, name).person_id,),
             ).fetchall()
         return tuple(
-            IdentityProof(ProofMethod(method), Label(proven_by), datetime.fromisoformat(at).astimezone(UTC))
-            for method, proven_by, at in rows
+            IdentityProof(
+                public_key,
+                ProofMethod(method),
+                Label(proven_by),
+                datetime.fromisoformat(at).astimezone(UTC),
+            )
+            for public_key, method, proven_by, at in rows
         )
 
     def trainings(self, name: str) -> tuple[Training, ...]:
@@ -172,7 +188,12 @@ def _missing(
         and locked_factor(database, account.person_id, confirmed=True) is None
     ):
         return Reason.NO_SECOND_FACTOR
-    proof = database.execute("SELECT 1 FROM identity_proof WHERE person_id = ?", (account.person_id,))
+    # Who let somebody in with a temporary password could have used it: another person must vouch.
+    proof = database.execute(
+        "SELECT 1 FROM identity_proof JOIN person ON person.id = person_id"
+        " WHERE person_id = ? AND public_key = ? AND proven_by != let_in_by",
+        (account.person_id, account.key.public_key),
+    )
     if policy.identity_proof and proof.fetchone() is None:
         return Reason.NO_IDENTITY_PROOF
     today = at.astimezone(UTC).date()

@@ -73,10 +73,8 @@ def set_roles(database: sqlite3.Connection, person_id: int, roles: frozenset[Rol
     database.execute("UPDATE person SET roles = ? WHERE id = ?", (_roles_text(roles), person_id))
 
 
-def set_password(
-    database: sqlite3.Connection, person_id: int, password_hash: str, *, at: datetime, temporary: bool
-) -> None:
-    """Replace the password's hash and keep the earlier one among the past."""
+def set_password(database: sqlite3.Connection, person_id: int, password_hash: str, *, at: datetime) -> None:
+    """Replace the password's hash by that of one of the person's own; keep the earlier one among the past."""
     database.execute(
         "INSERT INTO past_password (person_id, password_hash)"
         " SELECT id, password_hash FROM person WHERE id = ? AND password_hash != ''"
@@ -84,9 +82,17 @@ def set_password(
         (person_id,),
     )
     database.execute(
-        "UPDATE person SET password_hash = ?, password_set_at = ?, password_temporary = ? WHERE id = ?",
-        (password_hash, instant(at), int(temporary), person_id),
+        "UPDATE person SET password_hash = ?, password_set_at = ?, password_temporary = 0 WHERE id = ?",
+        (password_hash, instant(at), person_id),
     )
+
+
+def let_in(
+    database: sqlite3.Connection, person_id: int, password_hash: str, *, at: datetime, by: str
+) -> None:
+    """A temporary password, which ``by`` knows too; who that was is kept, for they prove no identity."""
+    set_password(database, person_id, password_hash, at=at)
+    database.execute("UPDATE person SET password_temporary = 1, let_in_by = ? WHERE id = ?", (by, person_id))
 
 
 def past_hashes(database: sqlite3.Connection, person_id: int, most: int) -> list[str]:
@@ -184,6 +190,7 @@ __all__ = [
     "end_key",
     "find_account",
     "insert_person",
+    "let_in",
     "moment",
     "past_hashes",
     "put_key",

@@ -21,6 +21,7 @@ _TABLES = (
         password_hash      TEXT NOT NULL,
         password_set_at    TEXT NOT NULL,
         password_temporary INTEGER NOT NULL DEFAULT 0,
+        let_in_by          TEXT NOT NULL DEFAULT '',
         removed_at         TEXT NOT NULL DEFAULT ''
     ) STRICT
     """,
@@ -69,11 +70,12 @@ _TABLES = (
     """,
     """
     CREATE TABLE identity_proof (
-        id        INTEGER PRIMARY KEY AUTOINCREMENT,
-        person_id INTEGER NOT NULL REFERENCES person (id),
-        method    TEXT NOT NULL,
-        proven_by TEXT NOT NULL,
-        at        TEXT NOT NULL
+        id         INTEGER PRIMARY KEY AUTOINCREMENT,
+        person_id  INTEGER NOT NULL REFERENCES person (id),
+        public_key TEXT NOT NULL,
+        method     TEXT NOT NULL,
+        proven_by  TEXT NOT NULL,
+        at         TEXT NOT NULL
     ) STRICT
     """,
     """
