@@ -12,8 +12,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from access.conftest import ADA, CHEAP, DAN, open_store
 
+from access.conftest import ADA, CHEAP, DAN, open_store
 from medcairn.access import (
     ESignature,
     KeyRing,

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from access.conftest import ADA, MovingClock, kinds
 
+from access.conftest import ADA, MovingClock, kinds
 from medcairn.access import ESignature, KeyRing, Meaning, NoticeKind, People, Person, Revoked, SigningKey
 from medcairn.core.clock import instant
 from medcairn.core.digests import digest_bytes

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import unicodedata
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from access.conftest import ADA, MovingClock, denials, enrolled, kinds, open_store
 from hypothesis import given
 from hypothesis import strategies as st
 
+from access.conftest import ADA, MovingClock, denials, enrolled, kinds, open_store
 from medcairn.access import (
     Meaning,
     NoticeKind,
@@ -127,7 +128,7 @@ def test_a_session_does_not_go_on_with_the_old_password(people: People, clock: F
 def test_the_last_ones_may_not_come_back(store: Path, people: People, clock: FixedClock) -> None:
     people = open_store(store, password=PasswordPolicy(remembered=2))
     chosen = [ADA, NEW, "five quiet lanterns", "one brass compass x"]
-    for old, new in zip(chosen, chosen[1:], strict=False):
+    for old, new in pairwise(chosen):
         change(people, clock, old, new)
     for again in chosen[1:]:
         with pytest.raises(PolicyError, match="used before"):

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from access.conftest import denials, heard
-
 from medcairn.access import Argon2Cost, NoticeKind, Passwords, People, Person, Reason, Role
 from medcairn.core.clock import FixedClock
 from medcairn.core.errors import IntegrityError, PolicyError, UsageError

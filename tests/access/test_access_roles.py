@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from access.conftest import denials, open_store
 
+from access.conftest import denials, open_store
 from medcairn.access import Action, People, Person, Reason, Role, action_table, check_allowed
 from medcairn.access.roles import action_table_digest, is_allowed, parse_action_table
 from medcairn.core.clock import FixedClock
@@ -77,7 +77,7 @@ def test_each_cell(
     role: Role,
     allowed: bool,
 ) -> None:
-    """What is not allowed is refused, with and without the store, and leaves a notice that names the action."""
+    """What is not allowed is refused, with the store and without; a notice names the action."""
     people, everybody = one_of_each
     person, before = everybody[role], len(people.outbox.pending())
     if allowed:

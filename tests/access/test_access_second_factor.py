@@ -9,8 +9,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from access.conftest import ADA, App, MovingClock, denials, enrolled, kinds
 
+from access.conftest import ADA, App, MovingClock, denials, enrolled, kinds
 from medcairn.access import Meaning, NoticeKind, People, Person, Reason
 from medcairn.core.digests import digest_bytes
 from medcairn.core.errors import IntegrityError, PolicyError, UsageError

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from access.conftest import ADA, STRICT, App, MovingClock, enrolled, open_store
 
+from access.conftest import ADA, STRICT, App, MovingClock, enrolled, open_store
 from medcairn.access import Meaning, People, Person, ProofMethod, SigningPolicy, SigningSession
 from medcairn.core.digests import digest_bytes
 from medcairn.core.errors import PolicyError

@@ -6,8 +6,8 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from access.conftest import ADA, STRICT, App, MovingClock, denials, enrolled, open_store
 
+from access.conftest import ADA, STRICT, App, MovingClock, denials, enrolled, open_store
 from medcairn.access import Meaning, NoticeKind, People, Person, ProofMethod, Reason
 from medcairn.core.digests import digest_bytes
 from medcairn.core.errors import PolicyError, UsageError

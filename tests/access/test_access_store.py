@@ -7,10 +7,10 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from access.conftest import ADA, kinds, open_store
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
+from access.conftest import ADA, kinds, open_store
 from medcairn.access import (
     Meaning,
     Notice,

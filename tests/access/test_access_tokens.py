@@ -7,8 +7,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from access.conftest import MovingClock, denials, kinds, open_store
 
+from access.conftest import MovingClock, denials, kinds, open_store
 from medcairn.access import IssuedToken, NoticeKind, People, Person, Reason, Role, Scope
 from medcairn.core.errors import PolicyError, UsageError
 

@@ -31,7 +31,7 @@ _ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 class PendingLogin:
     """A sign-in under way: send the browser to ``url`` and keep the rest, for this browser alone."""
 
-    url: str
+    url: str = field(repr=False)
     state: str = field(repr=False)
     nonce: str = field(repr=False)
     code_verifier: str = field(repr=False)
