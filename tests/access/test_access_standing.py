@@ -37,7 +37,7 @@ def trained(people: People, by: Person, moving: MovingClock, until: date = date(
     )
 
 
-@pytest.mark.part11("11.100(b)", "11.10(i)", "11.10(j)")
+@pytest.mark.part11("11.100(b)", "11.100(c)", "11.100(c)(1)", "11.10(i)", "11.10(j)")
 def test_each_condition_is_named_until_all_are_met(
     strict: People, moving: MovingClock, root: Person, quinn: Person
 ) -> None:
