@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from access.conftest import ADA, STRICT, App, MovingClock, denials, enrolled, open_store
-from medcairn.access import Meaning, NoticeKind, People, Person, ProofMethod, Reason
+from medcairn.access import Meaning, NoticeKind, People, Person, ProofMethod, Reason, Role
 from medcairn.core.digests import digest_bytes
 from medcairn.core.errors import PolicyError, UsageError
 from medcairn.core.labels import Label
@@ -92,6 +92,30 @@ def test_nobody_proves_or_trains_themselves(
     with pytest.raises(PolicyError, match="roles"):
         trained(strict, root, moving)
     assert [reason for _, reason in denials(strict)] == [Reason.SELF, Reason.SELF, Reason.ROLE]
+
+
+@pytest.mark.part11("11.200(a)(3)")
+def test_who_let_somebody_in_is_not_the_one_to_vouch(
+    strict: People, moving: MovingClock, root: Person, quinn: Person
+) -> None:
+    """Else one administrator could make up a person whose password only the administrator knows."""
+    bea = "silent copper meadow"
+    roles = [Role.CLINICAL_REVIEWER]
+    strict.add("bea", printed_name="Bea Lind", roles=roles, password=bea, by=root, clock=moving)
+    app = enrolled(strict, moving, "bea", bea)
+    strict.standing.record_training(
+        "bea", COURSE, completed_on=date(2026, 3, 1), expires_on=date(2027, 3, 1), by=quinn, clock=moving
+    )
+
+    def sign() -> None:
+        strict.sign("bea", bea, code=app.next_code(), record=RECORD, meaning=Meaning.APPROVED, clock=moving)
+
+    method = ProofMethod.DOCUMENT_IN_PERSON
+    strict.standing.prove_identity("bea", method=method, by=root, clock=moving)
+    with pytest.raises(PolicyError, match="cannot sign"):
+        sign()
+    strict.standing.prove_identity("bea", method=method, by=quinn, clock=moving)
+    sign()
 
 
 def test_what_was_recorded_can_be_read(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from medcairn.access import (
 from medcairn.core.canonical import canonical_json
 from medcairn.core.clock import FixedClock
 from medcairn.core.digests import digest_bytes
-from medcairn.core.errors import ExternalError, PolicyError, UsageError
+from medcairn.core.errors import ExternalError, IntegrityError, PolicyError, UsageError
 
 RECORD = digest_bytes(b"the record")
 
@@ -146,6 +147,52 @@ def test_a_trail_that_fails_loses_no_notice(store: Path, clock: FixedClock) -> N
     with pytest.raises(PolicyError):
         people.authenticate("ada", "a wrong password", clock=clock)
     assert [notice.kind for notice in heard] == [NoticeKind.PERSON_ADDED, NoticeKind.ACCESS_DENIED]
+
+
+def test_two_that_deliver_at_once_deliver_each_notice_once(people: People, clock: FixedClock) -> None:
+    for _ in range(2):
+        with pytest.raises(PolicyError):
+            people.authenticate("ada", "a wrong password", clock=clock)
+    expected = kinds(people)
+    taken: list[Notice] = []
+    with ThreadPoolExecutor(4) as pool:
+        counts = list(pool.map(lambda _: people.outbox.deliver(taken.append), range(4)))
+    assert sum(counts) == len(expected) == 4
+    assert [notice.kind for notice in taken] == expected
+
+
+def test_a_name_raced_by_many_is_given_once(people: People, clock: FixedClock) -> None:
+    def add(_: int) -> bool:
+        try:
+            people.add("eve", printed_name="Eve", roles=[Role.AUDITOR], password="silent copper meadow")
+        except UsageError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sum(pool.map(add, range(6))) == 1
+
+
+SPOILED = [
+    "UPDATE person SET roles = 'king' WHERE id = 1",
+    "UPDATE person SET password_set_at = 'yesterday' WHERE id = 1",
+    "UPDATE signing_key SET locked = '{}' WHERE person_id = 1",
+    "UPDATE signing_key SET bound_to = 9 WHERE person_id = 1",
+    "UPDATE notice SET kind = 'sun.shone'",
+    "UPDATE notice SET record = '{'",
+]
+
+
+@pytest.mark.parametrize("statement", SPOILED)
+def test_a_spoiled_row_is_named_and_not_quoted(
+    people: People, store: Path, clock: FixedClock, statement: str
+) -> None:
+    with closing(sqlite3.connect(store, isolation_level=None)) as database:
+        database.execute(statement)
+    with pytest.raises(IntegrityError, match="cannot be read") as failure:
+        people.authenticate("ada", ADA, clock=clock)
+        people.outbox.pending()
+    assert failure.value.__context__ is None
 
 
 def test_a_change_that_fails_tells_nothing(people: People, root: Person, clock: FixedClock) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -19,6 +20,7 @@ from pathlib import Path
 from medcairn.access.store.database import transaction
 from medcairn.core.canonical import JSON, canonical_json
 from medcairn.core.clock import instant
+from medcairn.core.errors import IntegrityError
 from medcairn.core.labels import Label
 
 
@@ -108,31 +110,41 @@ class Outbox:
 
     def pending(self) -> tuple[Notice, ...]:
         """Oldest first."""
-        return tuple(notice for _, notice in self._pending())
+        with transaction(self._path) as database:
+            rows = database.execute(_SELECT + "ORDER BY id").fetchall()
+        return tuple(_notice(*values) for _, *values in rows)
 
     def deliver(self, take: Callable[[Notice], bool | None]) -> int:
         """Hand each pending notice to ``take``, oldest first, and forget those it took.
 
-        ``take`` returns False to leave a notice pending; when it raises, that one and the later ones stay. A
-        notice may come twice when the process dies between the two, never not at all. Returns how many were
-        taken.
+        ``take`` returns False to leave a notice pending; when it raises, that one and the later ones stay.
+        The store is locked while it runs, so that two processes do not deliver the same notice; it must
+        not use the store itself. A notice may come twice when the process dies after ``take``, never not at
+        all. Returns how many were taken.
         """
-        taken = 0
-        for number, notice in self._pending():
-            if take(notice) is not False:
-                with transaction(self._path) as database:
-                    database.execute("DELETE FROM notice WHERE id = ?", (number,))
-                taken += 1
-        return taken
+        taken = last = 0
+        while True:
+            with transaction(self._path) as database:
+                row = database.execute(_SELECT + "WHERE id > ? ORDER BY id LIMIT 1", (last,)).fetchone()
+                if row is None:
+                    return taken
+                last, *values = row
+                if take(_notice(*values)) is not False:
+                    database.execute("DELETE FROM notice WHERE id = ?", (last,))
+                    taken += 1
 
-    def _pending(self) -> list[tuple[int, Notice]]:
-        with transaction(self._path) as database:
-            rows = database.execute("SELECT id, kind, at, actor, record FROM notice ORDER BY id").fetchall()
-        return [(number, _notice(*values)) for number, *values in rows]
+
+_SELECT = "SELECT id, kind, at, actor, record FROM notice "
 
 
 def _notice(kind: str, at: str, actor: str, record: str) -> Notice:
-    return Notice(NoticeKind(kind), datetime.fromisoformat(at).astimezone(UTC), actor, json.loads(record))
+    notice: Notice | None = None
+    with suppress(ValueError):
+        moment = datetime.fromisoformat(at).astimezone(UTC)
+        notice = Notice(NoticeKind(kind), moment, actor, json.loads(record))
+    if notice is None:
+        raise IntegrityError("A notice in the people store cannot be read")
+    return notice
 
 
 __all__ = ["Notice", "NoticeKind", "Outbox", "Reason", "denial", "person_actor", "put_notice"]

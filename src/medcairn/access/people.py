@@ -256,9 +256,10 @@ class People:
                 raise UsageError("This name is taken", name=person.name, hint="Names are never given again")
             if by is None:
                 self._check_owner_adds(database, person)
-            person_id = insert_person(database, person)
+            let_in_by = by.name if by else ""
+            person_id = insert_person(database, person, by=let_in_by)
             if locked is None:
-                let_in(database, person_id, encoded, at=at, by=by.name if by else "")
+                let_in(database, person_id, encoded, at=at, by=let_in_by)
             else:
                 set_password(database, person_id, encoded, at=at)
                 put_key(database, person_id, locked, at=at)

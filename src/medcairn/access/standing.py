@@ -141,7 +141,8 @@ class Standing:
         """The proofs of a person's identity, the oldest first."""
         with self._store.read() as database:
             rows = database.execute(
-                "SELECT public_key, method, proven_by, at FROM identity_proof WHERE person_id = ? ORDER BY id",
+                "SELECT public_key, method, proven_by, at FROM identity_proof"
+                " WHERE person_id = ? ORDER BY id",
                 (self._store.active(database, name).person_id,),
             ).fetchall()
         return tuple(
@@ -188,7 +189,7 @@ def _missing(
         and locked_factor(database, account.person_id, confirmed=True) is None
     ):
         return Reason.NO_SECOND_FACTOR
-    # Who let somebody in with a temporary password could have used it: another person must vouch.
+    # Who let somebody in may know their first password: another person must vouch.
     proof = database.execute(
         "SELECT 1 FROM identity_proof JOIN person ON person.id = person_id"
         " WHERE person_id = ? AND public_key = ? AND proven_by != let_in_by",

@@ -18,7 +18,7 @@ from medcairn.access.credentials.passwords import SALT_BYTES, Argon2Cost, Passwo
 from medcairn.core.errors import IntegrityError
 
 _NONCE_BYTES = 12
-_MOST_PASSES, _MOST_MEMORY_KIB, _MOST_LANES = 64, 4 << 20, 64
+_MOST_PASSES, _MOST_MEMORY_KIB, _MOST_LANES = 64, 1 << 20, 64
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -58,12 +59,12 @@ def all_accounts(database: sqlite3.Connection) -> list[Account]:
     return [_account(values) for values in database.execute(_SELECT + "ORDER BY name").fetchall()]
 
 
-def insert_person(database: sqlite3.Connection, person: Person) -> int:
-    """A new row without password or key; the number it got."""
+def insert_person(database: sqlite3.Connection, person: Person, *, by: str) -> int:
+    """A new row without password or key, and who let the person in; the number it got."""
     cursor = database.execute(
-        "INSERT INTO person (name, printed_name, roles, password_hash, password_set_at)"
-        " VALUES (?, ?, ?, '', '')",
-        (str(person.name), person.printed_name, _roles_text(person.roles)),
+        "INSERT INTO person (name, printed_name, roles, let_in_by, password_hash, password_set_at)"
+        " VALUES (?, ?, ?, ?, '', '')",
+        (str(person.name), person.printed_name, _roles_text(person.roles), by),
     )
     assert cursor.lastrowid is not None  # the row was just inserted
     return cursor.lastrowid
@@ -157,29 +158,28 @@ def _roles_text(roles: frozenset[Role]) -> str:
     return ",".join(sorted(role.value for role in roles))
 
 
-def _account(
-    values: tuple[int, str, str, str, str, str, int, str, str | None, str | None, int | None],
-) -> Account:
-    (
-        person_id,
-        name,
-        printed_name,
-        roles,
-        encoded,
-        set_at,
-        temporary,
-        removed_at,
-        public_key,
-        locked,
-        bound,
-    ) = values
+_Values = tuple[int, str, str, str, str, str, int, str, str | None, str | None, int | None]
+
+
+def _account(values: _Values) -> Account:
+    account: Account | None = None
+    with suppress(ValueError):
+        account = _read(values)
+    if account is None:
+        raise IntegrityError("A person's row in the people store cannot be read")
+    return account
+
+
+def _read(values: _Values) -> Account:
+    number, name, printed_name, roles, encoded, set_at, temporary, removed_at, public_key, locked, bound = (
+        values
+    )
     key = None
     if public_key is not None and locked is not None:
         key = LockedKey(public_key, LockedSecret.from_text(locked), Binding(bound or 0))
-    person = Person(
-        Label(name), printed_name, frozenset(Role(role) for role in roles.split(",")), public_key or ""
-    )
-    return Account(person_id, person, encoded, moment(set_at), bool(temporary), bool(removed_at), key)
+    held = frozenset(Role(role) for role in roles.split(","))
+    person = Person(Label(name), printed_name, held, public_key or "")
+    return Account(number, person, encoded, moment(set_at), bool(temporary), bool(removed_at), key)
 
 
 __all__ = [
