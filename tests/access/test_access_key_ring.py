@@ -75,6 +75,7 @@ def test_a_compromised_key_checks_nothing_from_then_on(
     people.keys().verify(before, recorded_at=first, record=RECORD)
     assert refused(people, after, second) == "revoked"
     assert refused(people, before, second) == "revoked", "written into the trail too late"
+    assert refused(people, before, since) == "revoked", "at the very moment"
     assert "ada" not in people.public_keys()
     with pytest.raises(PolicyError, match="cannot sign"):
         sign(people, moving)

@@ -177,6 +177,7 @@ def later(name: str, seconds: int) -> Callable[[Claims], Claims]:
 CLAIMS: dict[str, tuple[Callable[[Claims], Claims], str]] = {
     "another issuer": (put(iss="https://evil.example"), "claims"),
     "another audience": (put(aud=["another-client"]), "claims"),
+    "another audience, made for us to use": (put(aud=["another-client"], azp=CLIENT_ID), "claims"),
     "more audiences and no azp": (put(aud=[CLIENT_ID, "another-client"]), "claims"),
     "more audiences and another azp": (put(aud=[CLIENT_ID, "other"], azp="other"), "claims"),
     "another azp": (put(azp="other"), "claims"),
