@@ -76,7 +76,7 @@ def test_a_person_from_the_invitation_to_the_farewell(do: Do, study: Path) -> No
 
     bea = json.loads(do("users show bea --json"))
     assert bea["roles"] == ["auditor", "quality_reviewer"]
-    assert [proof["proven_by"] for proof in bea["identity_proofs"]] == ["root"]
+    assert [proof["endorser"] for proof in bea["identity_proofs"]] == ["root"]
     assert [key["revoked_at"] for key in bea["keys"]] == [None]
     assert [one["course"] for one in json.loads(do("users show root --json"))["trainings"]] == [
         "good-practice"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from access.conftest import ADA, STRICT, App, MovingClock, enrolled, open_store
+from access.conftest import ADA, QUINN, ROOT, STRICT, App, MovingClock, enrolled, open_store
 from medcairn.access import Meaning, People, Person, ProofMethod, SigningPolicy, SigningSession
 from medcairn.core.digests import digest_bytes
 from medcairn.core.errors import PolicyError
@@ -101,6 +101,11 @@ def test_nothing_that_could_sign_stays_in_memory(session: SigningSession, app: A
     assert ADA not in repr(held) and app.secret not in repr(held).encode()
 
 
+def vouch(people: People, by: str, password: str, moving: MovingClock) -> None:
+    method = ProofMethod.DOCUMENT_IN_PERSON
+    people.standing.prove_identity("ada", method=method, by=by, password=password, clock=moving)
+
+
 @pytest.mark.part11("11.200(a)(3)", "11.100(b)")
 def test_an_administrator_alone_does_not_sign_for_another(
     store: Path, people: People, root: Person, quinn: Person, moving: MovingClock
@@ -108,18 +113,17 @@ def test_an_administrator_alone_does_not_sign_for_another(
     """The administrator resets Ada, sets a password in her place, enrols a second factor and vouches for it.
     It takes a second person, who looks at who Ada is, before that key signs."""
     strict = open_store(store, signing=STRICT.model_copy(update={"training": ()}))
-    strict.standing.prove_identity("ada", method=ProofMethod.EMPLOYER_RECORD, by=quinn, clock=moving)
+    vouch(strict, "quinn", QUINN, moving)
     temporary = strict.administration.reset("ada", by=root, clock=moving)
     with pytest.raises(PolicyError, match="one of your own"):
         strict.sign("ada", temporary, record=RECORD, meaning=Meaning.APPROVED, clock=moving)
     strict.change_password("ada", temporary, "six woven baskets", clock=moving)
     app = enrolled(strict, moving, "ada", "six woven baskets")
-    for by in (None, root, quinn):
-        if by is not None:
-            method = ProofMethod.DOCUMENT_IN_PERSON
-            strict.standing.prove_identity("ada", method=method, by=by, clock=moving)
+    for by, password in (("", ""), ("root", ROOT), ("quinn", QUINN)):
+        if by:
+            vouch(strict, by, password, moving)
         session = SigningSession(strict, "ada", policy=strict.policy.signing, clock=moving)
-        if by is quinn:
+        if by == "quinn":
             sign(session, "six woven baskets", app.next_code())
         else:
             with pytest.raises(PolicyError, match="cannot sign"):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from access.conftest import ADA, STRICT, App, MovingClock, denials, enrolled, open_store
+from access.conftest import ADA, QUINN, ROOT, STRICT, App, MovingClock, denials, enrolled, open_store
 from medcairn.access import Meaning, NoticeKind, People, Person, ProofMethod, Reason, Role
 from medcairn.core.digests import digest_bytes
 from medcairn.core.errors import PolicyError, UsageError
@@ -27,8 +27,10 @@ def sign(people: People, moving: MovingClock, app: App | None) -> None:
     people.sign("ada", ADA, code=code, record=RECORD, meaning=Meaning.APPROVED, clock=moving)
 
 
-def proven(people: People, by: Person, moving: MovingClock) -> None:
-    people.standing.prove_identity("ada", method=ProofMethod.DOCUMENT_IN_PERSON, by=by, clock=moving)
+def proven(people: People, by: str, moving: MovingClock, name: str = "ada") -> None:
+    password = {"root": ROOT, "quinn": QUINN}[by]
+    method = ProofMethod.DOCUMENT_IN_PERSON
+    people.standing.prove_identity(name, method=method, by=by, password=password, clock=moving)
 
 
 def trained(people: People, by: Person, moving: MovingClock, until: date = date(2027, 2, 28)) -> None:
@@ -51,7 +53,7 @@ def test_each_condition_is_named_until_all_are_met(
         if reason is Reason.NO_SECOND_FACTOR:
             app = enrolled(strict, moving, "ada", ADA)
         elif reason is Reason.NO_IDENTITY_PROOF:
-            proven(strict, root, moving)
+            proven(strict, "root", moving)
         else:
             trained(strict, quinn, moving)
     sign(strict, moving, app)
@@ -63,7 +65,7 @@ def test_a_training_that_expired_blocks_signing(
     strict: People, moving: MovingClock, root: Person, quinn: Person
 ) -> None:
     app = enrolled(strict, moving, "ada", ADA)
-    proven(strict, root, moving)
+    proven(strict, "root", moving)
     trained(strict, quinn, moving, until=date(2026, 3, 2))
     moving.move(days=1)
     sign(strict, moving, app)
@@ -79,7 +81,7 @@ def test_nobody_proves_or_trains_themselves(
     strict: People, moving: MovingClock, root: Person, quinn: Person
 ) -> None:
     with pytest.raises(PolicyError, match="themselves"):
-        strict.standing.prove_identity("ROOT", method=ProofMethod.EMPLOYER_RECORD, by=root, clock=moving)
+        proven(strict, "root", moving, name="ROOT")
     with pytest.raises(PolicyError, match="themselves"):
         strict.standing.record_training(
             "quinn",
@@ -110,21 +112,21 @@ def test_who_let_somebody_in_is_not_the_one_to_vouch(
     def sign() -> None:
         strict.sign("bea", bea, code=app.next_code(), record=RECORD, meaning=Meaning.APPROVED, clock=moving)
 
-    method = ProofMethod.DOCUMENT_IN_PERSON
-    strict.standing.prove_identity("bea", method=method, by=root, clock=moving)
+    proven(strict, "root", moving, name="bea")
     with pytest.raises(PolicyError, match="cannot sign"):
         sign()
-    strict.standing.prove_identity("bea", method=method, by=quinn, clock=moving)
+    proven(strict, "quinn", moving, name="bea")
     sign()
 
 
 def test_what_was_recorded_can_be_read(
     strict: People, moving: MovingClock, root: Person, quinn: Person
 ) -> None:
-    proven(strict, root, moving)
+    proven(strict, "root", moving)
     trained(strict, quinn, moving)
     (proof,), (training,) = strict.standing.proofs("ada"), strict.standing.trainings("ada")
-    assert (proof.method, proof.proven_by, proof.at) == (ProofMethod.DOCUMENT_IN_PERSON, "root", moving.now())
+    assert (proof.method, proof.endorser, proof.at) == (ProofMethod.DOCUMENT_IN_PERSON, "root", moving.now())
+    assert proof.holds() and proof.public_key == strict.public_keys()["ada"]
     assert (training.course, training.recorded_by) == (COURSE, "quinn")
     kinds = {notice.kind for notice in strict.outbox.pending()}
     assert {NoticeKind.IDENTITY_PROVEN, NoticeKind.TRAINING_RECORDED} <= kinds

@@ -13,6 +13,8 @@ from medcairn.access.policy import AccessPolicy, LockOut, PasswordPolicy, Signin
 from medcairn.access.roles import Action, Role, action_table, action_table_digest, is_allowed
 from medcairn.access.second_factor import Enrolment
 from medcairn.access.services.tokens import IssuedToken, Scope, ServiceToken
+from medcairn.access.signing.endorsements import Endorsement, ProofMethod
+from medcairn.access.signing.key_history import key_ring_of
 from medcairn.access.signing.key_ring import KeyRing, Revoked, SigningKey
 from medcairn.access.signing.manifestation import (
     manifestation_json,
@@ -21,15 +23,15 @@ from medcairn.access.signing.manifestation import (
 )
 from medcairn.access.signing.sessions import SigningSession
 from medcairn.access.signing.signatures import ESignature, Meaning, verify_signature
-from medcairn.access.standing import IdentityProof, ProofMethod, Training
+from medcairn.access.standing import Training
 
 __all__ = [
     "AccessPolicy",
     "Action",
     "Argon2Cost",
     "ESignature",
+    "Endorsement",
     "Enrolment",
-    "IdentityProof",
     "Invitation",
     "IssuedToken",
     "KeyRing",
@@ -57,6 +59,7 @@ __all__ = [
     "check_allowed",
     "check_new_password",
     "is_allowed",
+    "key_ring_of",
     "manifestation_json",
     "manifestation_lines",
     "manifestation_text",

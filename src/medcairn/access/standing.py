@@ -6,41 +6,25 @@ experience). Kept is that somebody checked and how, never a document or its numb
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from enum import StrEnum
 
+from medcairn.access.authentication import Given, authenticated
 from medcairn.access.notices import Notice, NoticeKind, Reason, person_actor, put_notice
 from medcairn.access.person import Person
 from medcairn.access.policy import SigningPolicy
 from medcairn.access.roles import Action
+from medcairn.access.signing.endorsements import Endorsement, ProofMethod
+from medcairn.access.signing.keys import unlock_key
 from medcairn.access.store.accounts import Account
 from medcairn.access.store.people_store import PeopleStore
 from medcairn.access.store.second_factors import locked_factor
-from medcairn.core.canonical import JSON
-from medcairn.core.clock import Clock, instant
+from medcairn.core.canonical import JSON, canonical_json
+from medcairn.core.clock import Clock
 from medcairn.core.errors import UsageError
 from medcairn.core.labels import Label
-
-
-class ProofMethod(StrEnum):
-    """How somebody made sure who a person is."""
-
-    DOCUMENT_IN_PERSON = "document_in_person"
-    DOCUMENT_BY_VIDEO = "document_by_video"
-    EMPLOYER_RECORD = "employer_record"
-    ORGANISATION_LOGIN = "organisation_login"
-
-
-@dataclass(frozen=True)
-class IdentityProof:
-    """That ``proven_by`` made sure who holds the signing key, how and when."""
-
-    public_key: str
-    method: ProofMethod
-    proven_by: Label
-    at: datetime
 
 
 @dataclass(frozen=True)
@@ -78,32 +62,53 @@ class Standing:
     def __init__(self, store: PeopleStore) -> None:
         self._store = store
 
-    def prove_identity(self, name: str, *, method: ProofMethod, by: Person, clock: Clock) -> IdentityProof:
-        """Record that ``by`` made sure who ``name`` is, who holds their present signing key.
+    def prove_identity(
+        self, name: str, *, method: ProofMethod, by: str, password: str, clock: Clock, code: str | None = None
+    ) -> Endorsement:
+        """``by`` made sure who ``name`` is, who holds their present signing key, and seals that.
 
         It counts for that key alone: after a reset it takes another proof. Raises :class:`UsageError` when
-        the person has no key yet, and :class:`~medcairn.core.errors.PolicyError` when ``by`` may not, or is
-        that person.
+        the person has no key yet, and :class:`~medcairn.core.errors.PolicyError` when ``by`` is not
+        authenticated, may not, has no key, or is that person.
         """
         at = clock.now()
-        prover = self._store.permit(by, Action.PROVE_IDENTITY, at=at, about=name)
+        prover = authenticated(self._store, Given(by, password, code), at=at)
+        self._store.permit(prover.person, Action.PROVE_IDENTITY, at=at, about=name)
+        if prover.key is None:
+            self._store.deny(
+                Reason.NO_SIGNING_KEY,
+                "Who vouches for others needs a signing key",
+                hint=_HINTS[Reason.NO_SIGNING_KEY],
+                at=at,
+                name=prover.person,
+            )
+        private = unlock_key(prover.key, prover.person, password, self._store.passwords)
         with self._store.change() as database:
             account = self._store.active(database, name)
-            public_key = account.person.public_key
-            if not public_key:
+            if account.key is None:
                 raise UsageError("This person has no signing key yet", hint=_HINTS[Reason.NO_SIGNING_KEY])
+            endorsement = Endorsement(
+                name=account.person.name,
+                printed_name=account.person.printed_name,
+                public_key=account.key.public_key,
+                method=method,
+                endorser=prover.person.name,
+                endorser_key=prover.key.public_key,
+                at=at,
+            ).sealed_with(private)
             database.execute(
-                "INSERT INTO identity_proof (person_id, public_key, method, proven_by, at)"
-                " VALUES (?, ?, ?, ?, ?)",
-                (account.person_id, public_key, method.value, str(prover.name), instant(at)),
+                "INSERT INTO identity_proof (person_id, public_key, proven_by, endorsement)"
+                " VALUES (?, ?, ?, ?)",
+                (
+                    account.person_id,
+                    endorsement.public_key,
+                    str(endorsement.endorser),
+                    canonical_json(endorsement.as_json()).decode(),
+                ),
             )
-            record: dict[str, JSON] = {
-                "name": account.person.name,
-                "public_key": public_key,
-                "method": method.value,
-            }
-            put_notice(database, Notice(NoticeKind.IDENTITY_PROVEN, at, person_actor(prover.name), record))
-        return IdentityProof(public_key, method, prover.name, at)
+            actor = person_actor(endorsement.endorser)
+            put_notice(database, Notice(NoticeKind.IDENTITY_PROVEN, at, actor, endorsement.as_json()))
+        return endorsement
 
     def record_training(
         self, name: str, course: Label, *, completed_on: date, expires_on: date, by: Person, clock: Clock
@@ -137,23 +142,14 @@ class Standing:
             )
         return training
 
-    def proofs(self, name: str) -> tuple[IdentityProof, ...]:
+    def proofs(self, name: str) -> tuple[Endorsement, ...]:
         """The proofs of a person's identity, the oldest first."""
         with self._store.read() as database:
             rows = database.execute(
-                "SELECT public_key, method, proven_by, at FROM identity_proof"
-                " WHERE person_id = ? ORDER BY id",
+                "SELECT endorsement FROM identity_proof WHERE person_id = ? ORDER BY id",
                 (self._store.active(database, name).person_id,),
             ).fetchall()
-        return tuple(
-            IdentityProof(
-                public_key,
-                ProofMethod(method),
-                Label(proven_by),
-                datetime.fromisoformat(at).astimezone(UTC),
-            )
-            for public_key, method, proven_by, at in rows
-        )
+        return tuple(Endorsement.from_json(json.loads(text)) for (text,) in rows)
 
     def trainings(self, name: str) -> tuple[Training, ...]:
         """The trainings of a person, the oldest first."""
@@ -213,4 +209,4 @@ def _trainings(database: sqlite3.Connection, person_id: int) -> tuple[Training, 
     )
 
 
-__all__ = ["IdentityProof", "ProofMethod", "Standing", "Training", "check_may_sign"]
+__all__ = ["Standing", "Training", "check_may_sign"]

@@ -68,6 +68,7 @@ def add(
         print_json(person.as_json())
         return
     say(f"Added {person.name} ({person.printed_name}): {', '.join(sorted(person.roles))}")
+    say(f"Whoever vouches for {person.name} sees this signing key: {person.public_key[:16]}")
 
 
 def invite(
@@ -141,10 +142,7 @@ def show(name: Name, study_folder: StudyFolder = Path(), as_json: JsonFlag = Fal
             {
                 **person.as_json(),
                 "keys": [key.as_json() for key in keys],
-                "identity_proofs": [
-                    {"method": one.method.value, "proven_by": one.proven_by, "at": instant(one.at)}
-                    for one in proofs
-                ],
+                "identity_proofs": [one.as_json() for one in proofs],
                 "trainings": [one.as_json() for one in trainings],
             }
         )
@@ -156,7 +154,7 @@ def show(name: Name, study_folder: StudyFolder = Path(), as_json: JsonFlag = Fal
         )
         say(f"  key {key.public_key[:16]}  {ended}")
     for proof in proofs:
-        say(f"  identity proven by {proof.proven_by}, {proof.method.value}, {instant(proof.at)}")
+        say(f"  identity proven by {proof.endorser}, {proof.method.value}, {instant(proof.at)}")
     for one in trainings:
         say(f"  training {one.course} completed {one.completed_on}, good to {one.expires_on}")
 
@@ -188,6 +186,7 @@ def password(
         print_json(person.as_json())
         return
     say(f"The password of {person.name} is changed")
+    say(f"Whoever vouches for {person.name} sees this signing key: {person.public_key[:16]}")
 
 
 def second_factor(

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medcairn.cli.output import say
-from medcairn.cli.people import By, Code, PasswordFile, acting
+from medcairn.cli.output import note, say
+from medcairn.cli.people import By, Code, PasswordFile, acting, open_people, read_code, read_password
 from medcairn.cli.study import StudyFolder
 from medcairn.cli.users import Name, Roles, checked_roles
 
@@ -37,18 +37,30 @@ def prove(
     password_file: PasswordFile = None,
     code: Code = None,
 ) -> None:
-    """Record that you made sure who a person is. No document or number is kept.
+    """Seal that you made sure who a person is, and that the key shown is theirs: ask them what they saw.
+
+    No document or number is kept.
 
     Example: medcairn users prove ada --method document_in_person --by quinn --study diabetes
     """
     from medcairn.access import ProofMethod
     from medcairn.core.errors import UsageError
+    from medcairn.pipeline.study import Study
 
     if method not in set(ProofMethod):
         raise UsageError("There is no such method", hint="Methods: " + ", ".join(ProofMethod))
-    by_whom = acting(study_folder, by, password_file, code)
-    by_whom.people.standing.prove_identity(
-        name, method=ProofMethod(method), by=by_whom.person, clock=by_whom.clock
+    study = Study.open(study_folder)
+    people = open_people(study)
+    found = people.find(name)
+    if found is not None:
+        note(f"The signing key of {name} begins with {found.public_key[:16]}")
+    people.standing.prove_identity(
+        name,
+        method=ProofMethod(method),
+        by=by,
+        password=read_password(password_file, whose=by),
+        code=read_code(people, by, code),
+        clock=study.clock,
     )
     say(f"Recorded: {by} made sure who {name} is")
 

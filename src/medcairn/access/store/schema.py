@@ -70,12 +70,11 @@ _TABLES = (
     """,
     """
     CREATE TABLE identity_proof (
-        id         INTEGER PRIMARY KEY AUTOINCREMENT,
-        person_id  INTEGER NOT NULL REFERENCES person (id),
-        public_key TEXT NOT NULL,
-        method     TEXT NOT NULL,
-        proven_by  TEXT NOT NULL,
-        at         TEXT NOT NULL
+        id          INTEGER PRIMARY KEY AUTOINCREMENT,
+        person_id   INTEGER NOT NULL REFERENCES person (id),
+        public_key  TEXT NOT NULL,
+        proven_by   TEXT NOT NULL,
+        endorsement TEXT NOT NULL
     ) STRICT
     """,
     """
