@@ -9,6 +9,7 @@ from importlib import resources
 
 import yaml
 
+from medcairn.core.digests import Digest, digest_bytes
 from medcairn.core.errors import PolicyError, SettingsError
 
 
@@ -28,18 +29,29 @@ class Action(StrEnum):
 
     RUN_PIPELINE = "run_pipeline"
     REGISTER_MODEL = "register_model"
+    BUILD_PACKAGE = "build_package"
     SIGN_AUTHORED = "sign_authored"
     SIGN_REVIEWED = "sign_reviewed"
     SIGN_APPROVED = "sign_approved"
     SIGN_RESPONSIBILITY = "sign_responsibility"
-    BUILD_PACKAGE = "build_package"
+    CHANGE_GATES = "change_gates"
+    RETIRE_MODEL = "retire_model"
     DEPLOY_MODEL = "deploy_model"
+    PROMOTE_MODEL = "promote_model"
+    ROLL_BACK_MODEL = "roll_back_model"
     SERVE_MODEL = "serve_model"
     READ_REPORTS = "read_reports"
     VERIFY_LEDGER = "verify_ledger"
     TRACE_PREDICTION = "trace_prediction"
     EXPORT_AUDIT = "export_audit"
+    REIDENTIFY_SUBJECT = "reidentify_subject"
     MANAGE_PEOPLE = "manage_people"
+    RESET_CREDENTIALS = "reset_credentials"
+    REVOKE_SIGNING_KEY = "revoke_signing_key"
+    PROVE_IDENTITY = "prove_identity"
+    RECORD_TRAINING = "record_training"
+    MANAGE_TOKENS = "manage_tokens"
+    ROTATE_KEYS = "rotate_keys"
 
 
 ActionTable = Mapping[Action, frozenset[Role]]
@@ -73,7 +85,16 @@ def _roles(names: object) -> frozenset[Role]:
 @cache
 def action_table() -> ActionTable:
     """The table that ships with medcairn."""
-    return parse_action_table(resources.files(__package__).joinpath("actions.yaml").read_text("utf-8"))
+    return parse_action_table(_text())
+
+
+def action_table_digest() -> Digest:
+    """Names the table that ships with medcairn exactly, so that the trail can tell which was in force."""
+    return digest_bytes(_text().encode("utf-8"))
+
+
+def _text() -> str:
+    return resources.files(__package__).joinpath("actions.yaml").read_text("utf-8")
 
 
 def is_allowed(roles: Iterable[Role], action: Action, *, table: ActionTable | None = None) -> bool:
@@ -92,4 +113,13 @@ def check_roles(roles: Iterable[Role], action: Action) -> None:
         )
 
 
-__all__ = ["Action", "ActionTable", "Role", "action_table", "check_roles", "is_allowed", "parse_action_table"]
+__all__ = [
+    "Action",
+    "ActionTable",
+    "Role",
+    "action_table",
+    "action_table_digest",
+    "check_roles",
+    "is_allowed",
+    "parse_action_table",
+]

@@ -1,92 +1,96 @@
-"""The people of a study: users add, users list; and how every command gets a password."""
+"""How every command learns who somebody is: passwords and one-time codes; and where access's notices go."""
 
 from __future__ import annotations
 
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medcairn.cli.output import JsonFlag, note, print_json, say
-from medcairn.cli.study import StudyFolder
+if TYPE_CHECKING:
+    from medcairn.access import Notice, People, Person
+    from medcairn.core.clock import Clock
+    from medcairn.pipeline.study import Study
 
 PASSWORD_VARIABLE = "MEDCAIRN_PASSWORD"  # noqa: S105 - the name of a variable
+CODE_VARIABLE = "MEDCAIRN_CODE"
 _MOST_BYTES = 4096
+
+PasswordFile = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Read the password from this file; asked for otherwise."),
+]
+Code = Annotated[
+    str | None,
+    typer.Option(
+        metavar="CODE", help="The one-time code, where a second factor is set up; asked for otherwise."
+    ),
+]
+By = Annotated[str, typer.Option("--by", metavar="NAME", help="Who does this, with their own password.")]
 
 
 def register(app: typer.Typer) -> None:
-    """Add the group users."""
-    users = typer.Typer(help="The people who may act in a study and sign.", no_args_is_help=True)
-    users.command("add")(add)
-    users.command("list")(list_users)
-    app.add_typer(users, name="users")
+    """Add the groups users and tokens."""
+    from medcairn.cli import tokens, users, users_by_others
+
+    app.add_typer(users_by_others.register(users.group()), name="users")
+    tokens.register(app)
 
 
-def add(
-    name: Annotated[str, typer.Argument(help="Short name for signing in; no spaces.")],
-    printed_name: Annotated[str, typer.Option(help="The full name that stands under a signature.")],
-    role: Annotated[
-        list[str],
-        typer.Option(
-            help="data_scientist, clinical_reviewer, quality_reviewer, operator, auditor or administrator; "
-            "may be given more than once."
-        ),
-    ],
-    study_folder: StudyFolder = Path(),
-    password_file: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Read the password from this file; asked for otherwise."),
-    ] = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """Add a person with a password and a signing key of their own.
+def open_people(study: Study, *, policy: str | Path = "basic") -> People:
+    """The people store of ``study``; what happens in it goes to the study's ledger."""
+    from medcairn.access import People, read_policy
 
-    The password is asked for, or read from --password-file or the variable MEDCAIRN_PASSWORD.
+    def told(notice: Notice) -> bool:
+        return record_notice(study, notice)
 
-    Example: medcairn users add ada --printed-name "Ada Okafor" --role clinical_reviewer --study diabetes
-    """
-    from medcairn.access import People, Role
+    return People(study.people_file, policy=read_policy(policy), told=told)
+
+
+def record_notice(study: Study, notice: Notice) -> bool:
+    """Append ``notice`` to the ledger. False when the ledger has no type for it: it stays in the outbox."""
     from medcairn.audit import EventType
-    from medcairn.core.errors import UsageError
-    from medcairn.pipeline.study import Study, acting_person
+    from medcairn.pipeline.study import acting_person
 
-    if not set(role) <= set(Role):
-        raise UsageError("There is no such role", hint="Roles: " + ", ".join(Role))
-    study = Study.open(study_folder)
-    people = People(study.people_file)
-    password = read_password(password_file, confirm=True)
-    person = people.add(name, printed_name=printed_name, roles=[Role(one) for one in role], password=password)
+    if notice.kind.value not in set(EventType):
+        return False
+    actor = acting_person() if notice.actor == "owner" else notice.actor
     with study.ledger() as ledger:
-        ledger.append(EventType.PERSON_ADDED, actor=acting_person(), record=person.as_json())
-    if as_json:
-        print_json(person.as_json())
-        return
-    say(f"Added {person.name} ({person.printed_name}): {', '.join(sorted(person.roles))}")
+        ledger.append(EventType(notice.kind.value), actor=actor, record=notice.record)
+    return True
 
 
-def list_users(study_folder: StudyFolder = Path(), as_json: JsonFlag = False) -> None:
-    """List the people of a study with their roles.
+@dataclass(frozen=True)
+class Acting:
+    """A person who signed in to do something in a study."""
 
-    Example: medcairn users list --study diabetes
-    """
-    from medcairn.access import People
+    people: People
+    person: Person
+    clock: Clock
+
+
+def acting(study_folder: Path, name: str, password_file: Path | None, code: str | None) -> Acting:
+    """``name``, who gives a password and, where set up, a one-time code."""
     from medcairn.pipeline.study import Study
 
     study = Study.open(study_folder)
-    found = People(study.people_file).list() if study.people_file.exists() else ()
-    if as_json:
-        print_json({"people": [person.as_json() for person in found]})
-        return
-    if not found:
-        note("Nobody yet. Add somebody with `medcairn users add`")
-    for person in found:
-        say(f"{person.name:<20} {person.printed_name:<30} {', '.join(sorted(person.roles))}")
+    people = open_people(study)
+    password = read_password(password_file, whose=name)
+    person = people.authenticate(name, password, code=read_code(people, name, code), clock=study.clock)
+    return Acting(people, person, study.clock)
 
 
-def read_password(password_file: Path | None, *, confirm: bool = False) -> str:
-    """A password from ``password_file``, else from MEDCAIRN_PASSWORD, else asked for on the terminal.
+def read_password(
+    password_file: Path | None,
+    *,
+    confirm: bool = False,
+    whose: str = "",
+    variable: str = PASSWORD_VARIABLE,
+) -> str:
+    """A password from ``password_file``, else from the variable, else asked for on the terminal.
 
     Never from the command line, which other users of the machine can see. ``confirm`` asks twice. Raises
     :class:`~medcairn.core.errors.UsageError` when there is no way to get one.
@@ -95,14 +99,24 @@ def read_password(password_file: Path | None, *, confirm: bool = False) -> str:
 
     if password_file is not None:
         return _from_file(password_file)
-    if PASSWORD_VARIABLE in os.environ:
-        return os.environ[PASSWORD_VARIABLE]
+    if variable in os.environ:
+        return os.environ[variable]
     if not sys.stdin.isatty():
         raise UsageError(
             "There is no terminal to ask for the password on",
-            hint="Give --password-file FILE or set MEDCAIRN_PASSWORD",
+            hint=f"Give --password-file FILE or set {variable}",
         )
-    return str(typer.prompt("Password", hide_input=True, confirmation_prompt=confirm, err=True))
+    asked = f"Password of {whose}" if whose else "Password"
+    return str(typer.prompt(asked, hide_input=True, confirmation_prompt=confirm, err=True))
+
+
+def read_code(people: People, name: str, code: str | None) -> str | None:
+    """The one-time code given, else from MEDCAIRN_CODE, else asked for; None where none is set up."""
+    if code is not None or CODE_VARIABLE in os.environ:
+        return code or os.environ[CODE_VARIABLE]
+    if not people.asks_code(name) or not sys.stdin.isatty():
+        return None
+    return str(typer.prompt(f"One-time code of {name}", hide_input=True, err=True))
 
 
 def _from_file(path: Path) -> str:
@@ -123,4 +137,17 @@ def _from_file(path: Path) -> str:
     return password
 
 
-__all__ = ["PASSWORD_VARIABLE", "read_password", "register"]
+__all__ = [
+    "CODE_VARIABLE",
+    "PASSWORD_VARIABLE",
+    "Acting",
+    "By",
+    "Code",
+    "PasswordFile",
+    "acting",
+    "open_people",
+    "read_code",
+    "read_password",
+    "record_notice",
+    "register",
+]

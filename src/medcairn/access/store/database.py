@@ -8,41 +8,26 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from medcairn.access.store.schema import bring_up_to_date
 from medcairn.core.errors import ExternalError, IntegrityError, MedcairnError, StorageError
 from medcairn.core.files import storage_errors
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS person (
-    id            INTEGER PRIMARY KEY AUTOINCREMENT,
-    name          TEXT NOT NULL UNIQUE COLLATE NOCASE,
-    printed_name  TEXT NOT NULL,
-    roles         TEXT NOT NULL,
-    password_hash TEXT NOT NULL,
-    public_key    TEXT NOT NULL,
-    key_salt      BLOB NOT NULL,
-    key_nonce     BLOB NOT NULL,
-    key_locked    BLOB NOT NULL
-) STRICT;
-CREATE TABLE IF NOT EXISTS attempt (
-    person_id INTEGER PRIMARY KEY,
-    failures  INTEGER NOT NULL DEFAULT 0,
-    last_at   TEXT NOT NULL DEFAULT ''
-) STRICT;
-"""
 _BUSY_SECONDS = 30.0
 _CORRUPT = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _UNWRITABLE = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN}
 
 
 def create_database(path: Path) -> None:
-    """Make the store at ``path`` (mode 0600) if it is absent."""
+    """Make the store at ``path`` (mode 0600) if it is absent; bring one of an earlier version up to date.
+
+    Raises :class:`~medcairn.core.errors.UsageError` when a later medcairn made it.
+    """
     with storage_errors():
         path.parent.mkdir(parents=True, exist_ok=True)
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
         path.chmod(0o600)
     with transaction(path) as database:
-        for statement in _SCHEMA.split(";"):
-            database.execute(statement)
+        bring_up_to_date(database)
 
 
 @contextmanager
@@ -56,6 +41,8 @@ def transaction(path: Path) -> Iterator[sqlite3.Connection]:
     try:
         with closing(sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)) as database:
             database.execute("PRAGMA synchronous = FULL")
+            database.execute("PRAGMA foreign_keys = ON")
+            database.execute("PRAGMA secure_delete = ON")
             database.execute("BEGIN IMMEDIATE")
             yield database
             database.execute("COMMIT")
