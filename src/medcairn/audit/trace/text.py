@@ -1,0 +1,97 @@
+"""A trail as lines for a terminal: a tree of what it was made from, and one of what was made from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from medcairn.audit.events import StoredEvent
+from medcairn.audit.trace.trail import Direction, Fold, Trail, summary_of
+from medcairn.core.artifacts import ArtifactRef
+
+
+@dataclass(frozen=True)
+class _Branch:
+    """A line and what hangs below it: an entry (with the artifact of it that was used) or a fold."""
+
+    item: StoredEvent | Fold
+    artifact: ArtifactRef | None
+
+
+def trail_text(trail: Trail, direction: Direction = Direction.BOTH) -> Iterator[str]:
+    """The lines. What hangs in several places is told in the first of them."""
+    for start in trail.starts:
+        yield _line(_Branch(trail.entries[start], trail.artifact))
+    if direction is not Direction.FORWARD:
+        yield ""
+        yield f"Made from ({_counted(len(trail.back))})"
+        yield from _Tree(lambda branch: _sources(trail, branch)).lines(trail)
+    if direction is not Direction.BACK:
+        yield ""
+        yield f"Made from it ({_counted(trail.forward_count)})"
+        yield from _Tree(lambda branch: _users(trail, branch)).lines(trail)
+
+
+@dataclass
+class _Tree:
+    below: Callable[[_Branch], Sequence[_Branch]]
+    seen: set[int] = field(default_factory=set)
+
+    def lines(self, trail: Trail) -> Iterator[str]:
+        self.seen |= set(trail.starts)
+        below = [branch for start in trail.starts for branch in self.below(_Branch(trail.entries[start], None))]
+        once = {branch.item.index: branch for branch in reversed(below)}
+        yield from self._level([once[place] for place in sorted(once.keys() - self.seen)], "")
+
+    def _level(self, branches: Sequence[_Branch], indent: str) -> Iterator[str]:
+        for place, branch in enumerate(branches):
+            last = place == len(branches) - 1
+            stem, deeper = ("└─ ", "   ") if last else ("├─ ", "│  ")
+            if branch.item.index in self.seen:
+                yield f"{indent}{stem}{_name(branch)}  (entry {branch.item.index}, shown above)"
+                continue
+            self.seen.add(branch.item.index)
+            yield f"{indent}{stem}{_line(branch)}"
+            if not isinstance(branch.item, Fold):
+                yield from self._level(self.below(branch), indent + deeper)
+
+
+def _sources(trail: Trail, branch: _Branch) -> list[_Branch]:
+    uses = trail.sources.get(branch.item.index, ())
+    return [_Branch(trail.entries[use.source], use.artifact) for use in uses]
+
+
+def _users(trail: Trail, branch: _Branch) -> list[_Branch]:
+    ahead = trail.forward
+    users = trail.users(branch.item.index)
+    return [_Branch(item, None) for item in users if isinstance(item, Fold) or item.index in ahead]
+
+
+def _line(branch: _Branch) -> str:
+    if isinstance(branch.item, Fold):
+        fold = branch.item
+        times = f"{_second(fold.first)} to {_second(fold.last)}"
+        where = f"entries {fold.first.index} to {fold.last.index}, {times}, {fold.first.event.actor}"
+        return f"{_name(branch)}  ({where})"
+    event = branch.item.event
+    place = f"entry {branch.item.index}, {_second(branch.item)}, {event.actor}"
+    return f"{_name(branch)}  ({event.stage or event.type.value}; {place})  {summary_of(event)}".rstrip()
+
+
+def _name(branch: _Branch) -> str:
+    """The artifact that was used; without one all that the event made, or its type."""
+    if isinstance(branch.item, Fold):
+        return f"{branch.item.count:,} × {branch.item.type.value}"
+    refs = (branch.artifact,) if branch.artifact else branch.item.event.outputs
+    return ", ".join(f"{ref.name} {ref.digest.short}" for ref in refs) or branch.item.event.type.value
+
+
+def _second(stored: StoredEvent) -> str:
+    return f"{stored.event.recorded_at[:19]}Z"
+
+
+def _counted(number: int) -> str:
+    return "nothing" if number == 0 else "1 entry" if number == 1 else f"{number:,} entries"
+
+
+__all__ = ["trail_text"]
