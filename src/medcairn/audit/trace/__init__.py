@@ -2,6 +2,8 @@
 
 from medcairn.audit.trace.backward import Trace, reaches, trace
 from medcairn.audit.trace.index import FOLD_ABOVE, follow
+from medcairn.audit.trace.subjects import Holding, SubjectTrail, follow_subject
+from medcairn.audit.trace.text import trail_text
 from medcairn.audit.trace.trail import Direction, Fold, Trail, Use, summary_of
 
 __all__ = [

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from medcairn.audit.events import StoredEvent
-from medcairn.audit.trace.trail import Direction, Fold, Trail, summary_of
+from medcairn.audit.trace.trail import Direction, Fold, Trail, counted, summary_of
 from medcairn.core.artifacts import ArtifactRef
 
 
@@ -24,11 +24,11 @@ def trail_text(trail: Trail, direction: Direction = Direction.BOTH) -> Iterator[
         yield _line(_Branch(trail.entries[start], trail.artifact))
     if direction is not Direction.FORWARD:
         yield ""
-        yield f"Made from ({_counted(len(trail.back))})"
+        yield f"Made from ({counted(len(trail.back))})"
         yield from _Tree(lambda branch: _sources(trail, branch)).lines(trail)
     if direction is not Direction.BACK:
         yield ""
-        yield f"Made from it ({_counted(trail.forward_count)})"
+        yield f"Made from it ({counted(trail.forward_count)})"
         yield from _Tree(lambda branch: _users(trail, branch)).lines(trail)
 
 
@@ -88,10 +88,6 @@ def _name(branch: _Branch) -> str:
 
 def _second(stored: StoredEvent) -> str:
     return f"{stored.event.recorded_at[:19]}Z"
-
-
-def _counted(number: int) -> str:
-    return "nothing" if number == 0 else "1 entry" if number == 1 else f"{number:,} entries"
 
 
 __all__ = ["trail_text"]

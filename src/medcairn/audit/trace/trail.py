@@ -134,4 +134,9 @@ def summary_of(event: Event) -> str:
     return str(record.get("summary", ""))
 
 
-__all__ = ["Direction", "Fold", "Trail", "Use", "summary_of"]
+def counted(number: int) -> str:
+    """``nothing``, ``1 entry``, ``2,000 entries``."""
+    return "nothing" if number == 0 else "1 entry" if number == 1 else f"{number:,} entries"
+
+
+__all__ = ["Direction", "Fold", "Trail", "Use", "counted", "summary_of"]
