@@ -13,7 +13,7 @@ from enum import StrEnum
 from medcairn.audit.events import EventType, StoredEvent
 from medcairn.audit.record.stages import EVERY_STEP, NOT_RECORDED, STEPS, Asked, AskedStep, looked_up
 from medcairn.audit.trace.index import follow
-from medcairn.audit.trace.trail import Trail
+from medcairn.audit.trace.trail import Direction, Trail
 from medcairn.core.canonical import JSON
 
 FORMAT = 1
@@ -25,6 +25,8 @@ class When(StrEnum):
     THIS = "this run"
     BEFORE = "an earlier run that this one stands on"
     AFTER = "a later run that stands on this one"
+    BESIDE = "another run of the same model"
+    ANOTHER = "another run"
     NOT_DONE = "not done"
 
 
@@ -89,21 +91,28 @@ class NineStageRecord:
 def nine_stage_record(events: Callable[[], Iterable[StoredEvent]], identifier: str) -> NineStageRecord:
     """The record of the run ``identifier``; any other id that :func:`follow` knows does as well.
 
-    A run often does only some stages: what it stands on and what stands on it is told too, and when it was
-    done. Of several such the latest counts. ``events`` is called twice, to read the ledger in two passes.
+    A run often does only some stages: what it stands on and what stands on it is told too, and what else was
+    made of its model, with how it is connected. Of several such the latest counts. ``events`` is called for
+    each pass over the ledger, twice or three times.
 
     Raises :class:`~medcairn.core.errors.UsageError` when nothing in the ledger has the id.
     """
     trail = follow(events(), identifier)
-    steps = [_step(asked, trail) for asked in STEPS]
+    steps = [_step(asked, *_done(trail, asked.step)) for asked in STEPS]
+    _, trained = _done(trail, "train")
+    if trained is not None and any(step.when is When.NOT_DONE for step in steps):
+        beside = follow(events(), trained.event.id, direction=Direction.FORWARD)
+        steps = [
+            _step(asked, *_beside(beside, asked.step)) if step.when is When.NOT_DONE else step
+            for asked, step in zip(STEPS, steps, strict=True)
+        ]
     reviewed = _reviewers(trail)
     steps = [_with(step, reviewed) if step.number == 6 else step for step in steps]
     runs = {stored.event.run_id for stored in (trail.entries[start] for start in trail.starts)}
     return NineStageRecord(identifier, (*steps, _verified(events(), runs)))
 
 
-def _step(asked: AskedStep, trail: Trail) -> ToldStep:
-    when, done = _done(trail, asked.step)
+def _step(asked: AskedStep, when: When, done: StoredEvent | None) -> ToldStep:
     fields = (*asked.fields, *EVERY_STEP)
     if done is None:
         unknown = "this was not done in this run, nor in one that is connected with it"
@@ -126,6 +135,11 @@ def _done(trail: Trail, step: str) -> tuple[When, StoredEvent | None]:
         if ends:
             return when, ends[-1]
     return When.NOT_DONE, None
+
+
+def _beside(model: Trail, step: str) -> tuple[When, StoredEvent | None]:
+    _, done = _done(model, step)
+    return (When.BESIDE, done) if done is not None else (When.NOT_DONE, None)
 
 
 def _told(asked: Asked, done: StoredEvent) -> Told:
@@ -168,7 +182,7 @@ def _verified(events: Iterable[StoredEvent], runs: set[str | None]) -> ToldStep:
         told = tuple(Told(name, None, unknown="the trail was never verified") for name in names)
         return ToldStep(9, "Audit trail", When.NOT_DONE, None, None, told)
     asked = tuple(_told(Asked(name, (name,), NOT_RECORDED), latest) for name in names)
-    when = When.THIS if own else When.AFTER
+    when = When.THIS if own else When.ANOTHER
     return ToldStep(9, "Audit trail", when, latest.event.run_id, latest.index, asked)
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from medcairn.audit.record.nine_stages import NineStageRecord, ToldStep
+from medcairn.audit.record.nine_stages import NineStageRecord, Told, ToldStep
 from medcairn.core.canonical import JSON
 
 _NAME_WIDTH = 24
 _MOST_ITEMS = 12
+_NUMBERS_AS_NAMES = frozenset({"seed"})
 
 
 def record_text(record: NineStageRecord) -> Iterator[str]:
@@ -18,7 +19,7 @@ def record_text(record: NineStageRecord) -> Iterator[str]:
         yield ""
         yield _heading(step)
         for told in step.fields:
-            value = f"unknown: {told.unknown}" if told.unknown else value_text(told.value)
+            value = f"unknown: {told.unknown}" if told.unknown else _field(told)
             yield f"   {told.name.replace('_', ' '):<{_NAME_WIDTH}} {value}"
     yield ""
     yield f"{record.unknown} fields are unknown"
@@ -27,6 +28,10 @@ def record_text(record: NineStageRecord) -> Iterator[str]:
 def _heading(step: ToldStep) -> str:
     where = f"entry {step.entry}, run {step.run_id}, {step.when.value}" if step.entry is not None else step.when
     return f"{step.number}  {step.title}  ({where})"
+
+
+def _field(told: Told) -> str:
+    return str(told.value) if told.name in _NUMBERS_AS_NAMES else value_text(told.value)
 
 
 def value_text(value: JSON) -> str:
@@ -41,6 +46,8 @@ def value_text(value: JSON) -> str:
         return str(value or "none")
     if isinstance(value, Mapping):
         if {"value", "low", "high"} <= value.keys():
+            if value["low"] == value["high"]:
+                return value_text(value["value"])
             return f"{value_text(value['value'])} ({value_text(value['low'])} to {value_text(value['high'])})"
         return ", ".join(f"{name} {_inner(item)}" for name, item in value.items()) or "none"
     shown = ", ".join(value_text(item) for item in value[:_MOST_ITEMS])

@@ -1,0 +1,15 @@
+"""The ledger for others: an audit package, FHIR R4, OpenLineage."""
+
+from medcairn.audit.export.fhir import write_fhir
+from medcairn.audit.export.openlineage import write_openlineage
+from medcairn.audit.export.package import PackageReport, write_package
+from medcairn.audit.export.summary import AuditSummary, summarise
+
+__all__ = [
+    "AuditSummary",
+    "PackageReport",
+    "summarise",
+    "write_fhir",
+    "write_openlineage",
+    "write_package",
+]
