@@ -1,7 +1,8 @@
-"""The summary of an audit package as a document: what the ledger holds, who signed, and how it was checked."""
+"""The summary of an audit package: what the ledger holds, who signed, and how it was checked."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -29,6 +30,10 @@ _LIMITS = (
     "The ledger says what was recorded, not that it was right.",
 )
 _MOST_ROWS = 60
+_PAGE_SHAPE = 1.24
+"""How high a figure may be to stand on one A4 page with its heading, as a multiple of the text's width."""
+_FULL_WIDTH = 900
+"""A picture this wide, in pixels, takes the whole width; a narrower one less, so that letters stay small."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +54,15 @@ class _About(ReportAbout):
 
 @dataclass(frozen=True)
 class Checked:
-    """How the ledger was verified: what was found, in constant words, and how much was looked at."""
+    """How the ledger was verified.
+
+    ``findings`` in constant words, ``checkpoints`` how many were looked at, ``root_hash`` (hex) that of the
+    tree as it was recomputed.
+    """
 
     findings: tuple[str, ...]
     checkpoints: int
+    root_hash: str
 
 
 def audit_document(summary: AuditSummary, checked: Checked, *, trail_svg: str | None = None) -> Document:
@@ -60,19 +70,29 @@ def audit_document(summary: AuditSummary, checked: Checked, *, trail_svg: str | 
 
     The same ledger gives the same document: it is dated by the last entry.
     """
-    sections = [
+    sections = (
         Section("What the ledger holds", _held(summary)),
-        Section("Artifacts", _artifacts(summary)),
         Section("E-signatures", _signatures(summary)),
         Section("Model states", _noted(summary.transitions, "Moves between states", "No model moved.")),
-        Section("Refusals and failures", _noted(summary.refusals, "What was refused or failed", "There were none.")),
+        Section(
+            "Refusals and failures",
+            _noted(summary.refusals, "What was refused or failed", "There were none."),
+        ),
+        Section("Artifacts", _artifacts(summary)),
         Section("How to check this", _check(checked)),
-    ]
-    if trail_svg is not None:
-        alt = "A graph of the entries that the latest package was made from and that were made from it."
-        figure = Figure(trail_svg, "Sources stand above what was made of them.", alt)
-        sections.insert(2, Section("The trail of the latest package", (figure,)))
-    return Document("Audit trail summary", _about(summary), _verdict(summary, checked), tuple(sections))
+        *([Section("The trail of the latest package", (_figure(trail_svg),))] if trail_svg else []),
+    )
+    return Document("Audit trail summary", _about(summary), _verdict(summary, checked), sections)
+
+
+def _figure(svg: str) -> Figure:
+    """The picture as large as a page holds with its heading and caption."""
+    size = re.match(r'<svg [^>]*width="(\d+)" height="(\d+)"', svg)
+    assert size is not None  # as trail_picture writes it
+    width, height = int(size[1]), int(size[2])
+    share = min(1.0, width / _FULL_WIDTH, _PAGE_SHAPE * width / height)
+    alt = "A graph of the entries that the latest package was made from and that were made from it."
+    return Figure(svg, "Sources stand above what was made of them.", alt, width=share)
 
 
 def _about(summary: AuditSummary) -> ReportAbout:
@@ -124,7 +144,13 @@ def _artifacts(summary: AuditSummary) -> tuple[Block, ...]:
         Column("Seal", share=4),
     )
     rows = tuple(
-        (noted.ref.name, noted.ref.zone.value, str(noted.entry), noted.ref.digest.hex[:24], noted.ref.seal.hex[:24])
+        (
+            noted.ref.name,
+            noted.ref.zone.value,
+            str(noted.entry),
+            noted.ref.digest.hex[:24],
+            noted.ref.seal.hex[:24],
+        )
         for noted in summary.artifacts
     )
     caption = "The latest artifact of each path; summary.json has the whole digests."
@@ -175,8 +201,8 @@ def _caption(caption: str, count: int) -> str:
 
 def _check(checked: Checked) -> tuple[Block, ...]:
     how = Paragraph(
-        "Run `python verify_audit.py .` in this folder. It needs Python and the package cryptography, and "
-        "nothing of medcairn. Compare the public key above with the one that you know from elsewhere."
+        "To check it run: python verify_audit.py . in this folder. It needs Python and the package "
+        "cryptography, and nothing of medcairn. Compare the public key above with the one that you know from elsewhere."
     )
     found: tuple[Block, ...] = (Bullets(checked.findings),) if checked.findings else ()
     return (how, *found, Paragraph("What no check can see:"), Bullets(_LIMITS))

@@ -39,9 +39,7 @@ def write_openlineage(
     return len(lines)
 
 
-def run_events(
-    events: Iterable[StoredEvent], *, origin: str, version: str
-) -> Iterator[dict[str, JSON]]:
+def run_events(events: Iterable[StoredEvent], *, origin: str, version: str) -> Iterator[dict[str, JSON]]:
     """The run events, in the ledger's order. ``origin`` names the ledger and so the namespace."""
     form = _Form(f"medcairn://{origin}", f"pkg:generic/medcairn@{version}")
     for stored in events:
@@ -82,9 +80,7 @@ class _Form:
         run: dict[str, JSON] = {"runId": _uuid(f"{run_id} {stage}"), "facets": facets}
         return self._event(event, _STATES[event.type], run, self._job(stage, "STAGE"))
 
-    def _event(
-        self, event: Event, state: str, run: dict[str, JSON], job: dict[str, JSON]
-    ) -> dict[str, JSON]:
+    def _event(self, event: Event, state: str, run: dict[str, JSON], job: dict[str, JSON]) -> dict[str, JSON]:
         return {
             "eventType": state,
             "eventTime": event.recorded_at,

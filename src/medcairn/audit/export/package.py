@@ -69,7 +69,9 @@ def write_package(
     :class:`~medcairn.core.errors.StorageError` when it cannot be written.
     """
     if folder.exists():
-        raise UsageError("There is something under this name already", hint="Name a new folder", folder=folder)
+        raise UsageError(
+            "There is something under this name already", hint="Name a new folder", folder=folder
+        )
     staging = folder.with_name(folder.name + ".partial")
     shutil.rmtree(staging, ignore_errors=True)
     write_file(staging / "README.txt", _README.encode())

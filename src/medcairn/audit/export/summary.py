@@ -99,9 +99,7 @@ class AuditSummary:
         }
 
 
-def summarise(
-    events: Iterable[StoredEvent], *, origin: str, public_key: str, root_hash: str
-) -> AuditSummary:
+def summarise(events: Iterable[StoredEvent], *, origin: str, public_key: str, root_hash: str) -> AuditSummary:
     """The figures, in one pass. ``origin``, ``public_key`` and ``root_hash`` (hex) are the ledger's."""
     types, actors = Counter[str](), Counter[str]()
     artifacts: dict[str, ArtifactNoted] = {}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 _SWEEPS = 12
 
@@ -18,7 +19,7 @@ Node = int | tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Layout:
-    """Centres: ``x`` of every node, the layer of every box, and for every edge its nodes from top to bottom."""
+    """Centres: ``x`` of every node, the layer of every box, and every edge's nodes from top to bottom."""
 
     x: Mapping[Node, float]
     layer: Mapping[int, int]
@@ -108,7 +109,7 @@ def _rows(
 def _neighbours(paths: Mapping[tuple[int, int], tuple[Node, ...]]) -> dict[Node, list[Node]]:
     near: dict[Node, list[Node]] = {}
     for path in paths.values():
-        for upper, lower in zip(path, path[1:], strict=False):
+        for upper, lower in pairwise(path):
             near.setdefault(upper, []).append(lower)
             near.setdefault(lower, []).append(upper)
     return near
@@ -150,7 +151,7 @@ def _placed(
 def _spread(wished: Sequence[float], widths: Sequence[float], gap: float) -> list[float]:
     """The positions nearest to ``wished`` (least squares) that keep the order and do not overlap."""
     offsets = [0.0]
-    for before, after in zip(widths, widths[1:], strict=False):
+    for before, after in pairwise(widths):
         offsets.append(offsets[-1] + (before + after) / 2 + gap)
     pools: list[tuple[float, int]] = []
     for wish, offset in zip(wished, offsets, strict=False):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from xml.sax.saxutils import escape
 
 from medcairn.audit.events import EventType, StoredEvent
@@ -83,7 +84,7 @@ def _edges(trail: Trail, items: Mapping[int, StoredEvent | Fold]) -> list[tuple[
 
 def _box(item: StoredEvent | Fold, trail: Trail) -> _Box:
     if isinstance(item, Fold):
-        lines = (
+        lines: tuple[str, ...] = (
             f"{item.count:,} × {item.type.value}",
             f"entries {item.first.index} to {item.last.index}",
             item.first.event.actor,
@@ -104,7 +105,11 @@ def _kind(item: StoredEvent, trail: Trail) -> str:
         return "signed"
     if item.event.outputs:
         return "made"
-    return "pinned" if any(use.source == item.index for uses in trail.sources.values() for use in uses) else "told"
+    return (
+        "pinned"
+        if any(use.source == item.index for uses in trail.sources.values() for use in uses)
+        else "told"
+    )
 
 
 class _Drawing:
@@ -143,7 +148,8 @@ class _Drawing:
         about = f"Made from {counted(len(trail.back))}; made from it: {counted(trail.forward_count)}."
         return [
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
-            f'viewBox="0 0 {width} {height}" role="img" font-family="{_FONT}" font-size="11.5" fill="{_INK}">',
+            f'viewBox="0 0 {width} {height}" role="img" '
+            f'font-family="{_FONT}" font-size="11.5" fill="{_INK}">',
             f"<title>{escape(title)}</title>",
             f"<desc>{escape(about)}</desc>",
             f"<defs>{_marker('head', _EDGE)}{_marker('faint', _FAINT)}</defs>",
@@ -156,7 +162,7 @@ class _Drawing:
     def _edge(self, path: Sequence[Node], colour: str, marker: str) -> str:
         points = [self._point(node, last=place == len(path) - 1) for place, node in enumerate(path)]
         drawn = [f"M{points[0][0]} {points[0][2]}"]
-        for (x1, _, y1), (x2, y2, through) in zip(points, points[1:], strict=False):
+        for (x1, _, y1), (x2, y2, through) in pairwise(points):
             bend = (y2 - y1) // 2
             drawn.append(f"C{x1} {y1 + bend} {x2} {y2 - bend} {x2} {y2}")
             if through != y2:

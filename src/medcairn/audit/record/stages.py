@@ -1,4 +1,4 @@
-"""What the nine-stage record tells, as data: for each stage the fields, and where in the ledger each stands."""
+"""What the nine-stage record tells, as data: the fields of each stage, and where in the ledger they stand."""
 
 from __future__ import annotations
 

@@ -26,7 +26,9 @@ def record_text(record: NineStageRecord) -> Iterator[str]:
 
 
 def _heading(step: ToldStep) -> str:
-    where = f"entry {step.entry}, run {step.run_id}, {step.when.value}" if step.entry is not None else step.when
+    where = (
+        f"entry {step.entry}, run {step.run_id}, {step.when.value}" if step.entry is not None else step.when
+    )
     return f"{step.number}  {step.title}  ({where})"
 
 

@@ -20,9 +20,6 @@ from medcairn.core.errors import UsageError
 FOLD_ABOVE = 3
 """So many alike that stand on the same are told one by one; more are folded."""
 
-_UNKNOWN = "Nothing in the ledger has this id"
-_HINT = "`medcairn audit show` lists the events with their ids"
-
 
 def follow(
     events: Iterable[StoredEvent],
@@ -41,12 +38,24 @@ def follow(
     ``every`` tells folded entries one by one. ``without`` are digests of artifacts past which nothing is
     followed forward.
 
-    Raises :class:`UsageError` when nothing in the ledger has the id, or when it begins two digests.
+    Raises :class:`UnknownId` when nothing in the ledger has the id, and :class:`UsageError` when it begins
+    more than one digest.
     """
     index = _Index(identifier, fold_above=None if every else FOLD_ABOVE)
     for stored in events:
         index.add(stored)
     return _trail(index, identifier, direction, without)
+
+
+class UnknownId(UsageError):
+    """Nothing in the ledger has this id."""
+
+    code = "unknown_id"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Nothing in the ledger has this id", hint="`medcairn audit show` lists the events with their ids"
+        )
 
 
 @dataclass
@@ -173,7 +182,7 @@ class _Index:
         """The entries that answer to the id, added to the rest where they are not there yet."""
         found = self._found
         if not found.starts:
-            raise UsageError(_UNKNOWN, hint=_HINT)
+            raise UnknownId
         if len(found.digests) > 1:
             raise UsageError("More than one digest begins with this", hint="Give more of its digits")
         places = {self._told_by.get(place, place): items for place, items in found.starts.items()}
@@ -239,9 +248,7 @@ def _trail(index: _Index, identifier: str, direction: Direction, without: frozen
     )
 
 
-def _inverse(
-    sources: Mapping[int, tuple[Use, ...]], leads: Callable[[Use], bool]
-) -> dict[int, list[int]]:
+def _inverse(sources: Mapping[int, tuple[Use, ...]], leads: Callable[[Use], bool]) -> dict[int, list[int]]:
     users: dict[int, list[int]] = {}
     for place, uses in sources.items():
         for use in uses:
@@ -262,4 +269,4 @@ def _closure(starts: Iterable[int], edges: Mapping[int, Iterable[int]]) -> froze
     return frozenset(seen - first)
 
 
-__all__ = ["FOLD_ABOVE", "follow"]
+__all__ = ["FOLD_ABOVE", "UnknownId", "follow"]

@@ -49,7 +49,7 @@ SEVERAL = frozenset({Match.RUN, Match.VERSION})
 
 
 def stated(event: Event) -> Iterator[str]:
-    """Digests of what the event itself states, without being an artifact: what was signed, what was pinned."""
+    """Digests of what the event itself states and no artifact holds: what was signed, what was pinned."""
     signature = event.record.get("signature")
     if event.type is EventType.RECORD_SIGNED and isinstance(signature, Mapping):
         yield str(signature["record"])

@@ -48,7 +48,9 @@ def _table_rows(path: Path, pseudonym: str) -> About | None:
     names = set(pq.read_schema(path).names)
     if "subject_id" in names:
         columns = [name for name in ("subject_id", "split") if name in names]
-        found = pq.read_table(path, columns=columns, filters=[("subject_id", "=", pseudonym)], partitioning=None)
+        found = pq.read_table(
+            path, columns=columns, filters=[("subject_id", "=", pseudonym)], partitioning=None
+        )
         splits = Counter(found["split"].to_pylist()) if "split" in names else Counter()
         return About(found.num_rows, dict(sorted(splits.items())))
     if _FHIR not in names:

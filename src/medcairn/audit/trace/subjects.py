@@ -25,8 +25,8 @@ from medcairn.core.errors import UsageError
 class Holding:
     """What an artifact holds of the subject: rows (or lines) by table, and of a table with splits by split.
 
-    Counts are over all files of a table, which may keep superseded rows; a table without any has 0. ``rows`` is None
-    when the artifact was replaced since and cannot be asked.
+    Counts are over all files of a table, which may keep superseded rows; a table without any has 0.
+    ``rows`` is None when the artifact was replaced since and cannot be asked.
     """
 
     artifact: ArtifactRef

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from medcairn.audit.events import StoredEvent
+from medcairn.audit.trace.subjects import SubjectTrail
 from medcairn.audit.trace.trail import Direction, Fold, Trail, counted, summary_of
 from medcairn.core.artifacts import ArtifactRef
 
@@ -32,6 +33,23 @@ def trail_text(trail: Trail, direction: Direction = Direction.BOTH) -> Iterator[
         yield from _Tree(lambda branch: _users(trail, branch)).lines(trail)
 
 
+def holdings_text(found: SubjectTrail) -> Iterator[str]:
+    """What the tables hold of a subject, and which predictions were made from the subject's features."""
+    yield ""
+    yield "What the tables hold of this subject"
+    for holding in found.holdings:
+        name = f"{holding.artifact.name} {holding.artifact.digest.short}"
+        if holding.rows is None:
+            yield f"   {name}  replaced since; what it held cannot be asked"
+            continue
+        rows = ", ".join(f"{table} {count:,}" for table, count in holding.rows.items() if count)
+        splits = ", ".join(f"{split} {count:,}" for split, count in holding.splits.items())
+        yield f"   {name}  {rows}" + (f"  (by split: {splits})" if splits else "")
+    yield ""
+    yield f"Predictions from exactly this subject's features: {len(found.predictions)}"
+    yield from (f"   {prediction}" for prediction in found.predictions)
+
+
 @dataclass
 class _Tree:
     below: Callable[[_Branch], Sequence[_Branch]]
@@ -39,7 +57,9 @@ class _Tree:
 
     def lines(self, trail: Trail) -> Iterator[str]:
         self.seen |= set(trail.starts)
-        below = [branch for start in trail.starts for branch in self.below(_Branch(trail.entries[start], None))]
+        below = [
+            branch for start in trail.starts for branch in self.below(_Branch(trail.entries[start], None))
+        ]
         once = {branch.item.index: branch for branch in reversed(below)}
         yield from self._level([once[place] for place in sorted(once.keys() - self.seen)], "")
 
@@ -90,4 +110,4 @@ def _second(stored: StoredEvent) -> str:
     return f"{stored.event.recorded_at[:19]}Z"
 
 
-__all__ = ["trail_text"]
+__all__ = ["holdings_text", "trail_text"]
