@@ -44,7 +44,7 @@ def write_audit_package(
     seals = {noted.ref.path: _seal(study / noted.ref.path) for noted in summary.artifacts}
     return write_package(
         folder,
-        ledger_files=lambda into: export_ledger(ledger, into, people=people, artifacts=seals),
+        ledger_files=lambda into: export_ledger(ledger, into, people=people, seals=seals),
         verifier=VERIFIER,
         documents={
             "summary.json": canonical_json(summary.as_json()) + b"\n",

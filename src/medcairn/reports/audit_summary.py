@@ -202,7 +202,8 @@ def _caption(caption: str, count: int) -> str:
 def _check(checked: Checked) -> tuple[Block, ...]:
     how = Paragraph(
         "To check it run: python verify_audit.py . in this folder. It needs Python and the package "
-        "cryptography, and nothing of medcairn. Compare the public key above with the one that you know from elsewhere."
+        "cryptography, and nothing of medcairn. Compare the public key above with the one that you know "
+        "from elsewhere."
     )
     found: tuple[Block, ...] = (Bullets(checked.findings),) if checked.findings else ()
     return (how, *found, Paragraph("What no check can see:"), Bullets(_LIMITS))

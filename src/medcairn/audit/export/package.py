@@ -20,9 +20,11 @@ _README = """\
 An audit package of a medcairn ledger
 =====================================
 
-  summary.pdf        what the ledger holds, for people; summary.json has the same figures
+  summary.pdf        what the ledger holds, for people
+  summary.json       the same figures, and whole digests
   entries.jsonl      every entry, one a line, in order: the very bytes that are hashed
   tree.txt           the hash of every entry, as the ledger stored it
+  witness.txt        the same hashes, as the best witness kept them
   checkpoints.txt    signed statements about the ledger's size and root (C2SP checkpoints)
   keys.json          the ledger's first seal key, and people's public keys
   artifacts.json     the digest of every artifact's manifest as it lies there now

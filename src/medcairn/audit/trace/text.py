@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -43,8 +44,13 @@ def holdings_text(found: SubjectTrail) -> Iterator[str]:
             yield f"   {name}  replaced since; what it held cannot be asked"
             continue
         rows = ", ".join(f"{table} {count:,}" for table, count in holding.rows.items() if count)
-        splits = ", ".join(f"{split} {count:,}" for split, count in holding.splits.items())
-        yield f"   {name}  {rows}" + (f"  (by split: {splits})" if splits else "")
+        by_split = ", ".join(f"{split} {count:,}" for split, count in holding.splits.items())
+        yield f"   {name}  {rows}" + (f"  (by split: {by_split})" if by_split else "")
+    splits = Counter[str]()
+    for holding in found.holdings:
+        splits.update(holding.splits)
+    if splits:
+        yield f"   Models were trained on this subject: {'yes' if splits['train'] else 'no'}"
     yield ""
     yield f"Predictions from exactly this subject's features: {len(found.predictions)}"
     yield from (f"   {prediction}" for prediction in found.predictions)

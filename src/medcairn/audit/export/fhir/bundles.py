@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+import orjson
+
 from medcairn.audit.events import StoredEvent
 from medcairn.audit.export.fhir.audit_event import audit_event
 from medcairn.audit.export.fhir.coding import event_uri
 from medcairn.audit.export.fhir.provenance import provenance
-from medcairn.core.canonical import JSON, canonical_json
+from medcairn.core.canonical import JSON
 from medcairn.core.files import write_file
 
 RESOURCES_IN_A_BUNDLE = 10_000
@@ -54,12 +56,17 @@ def _batches(resources: Iterable[Resource]) -> Iterator[list[Resource]]:
 def bundle(resources: list[Resource]) -> bytes:
     """A collection of ``resources``, one to a line, dated by the last of them."""
     entries = [
-        canonical_json({"fullUrl": event_uri(f"{found['resourceType']} {found['id']}"), "resource": found})
+        _json({"fullUrl": event_uri(f"{found['resourceType']} {found['id']}"), "resource": found})
         for found in resources
     ]
-    last = canonical_json(resources[-1]["recorded"])
+    last = _json(resources[-1]["recorded"])
     head = b'{"resourceType":"Bundle","type":"collection","timestamp":' + last + b',"entry":[\n'
     return head + b",\n".join(entries) + b"\n]}\n"
+
+
+def _json(value: JSON) -> bytes:
+    """Sorted keys, so that the same value has the same bytes; canonical JSON takes ten times as long."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
 __all__ = ["RESOURCES_IN_A_BUNDLE", "bundle", "write_fhir"]
