@@ -43,8 +43,8 @@ def _object(kind: str, value: Mapping[str, Any], path: str) -> Iterator[str]:
 
 def _value(kind: str, element: Element, value: Any, path: str) -> Iterator[str]:
     if kind in PRIMITIVES or kind == "code":
-        wanted = bool if kind == "boolean" else str
-        if not isinstance(value, wanted) or (kind in _FORMS and not _FORMS[kind].match(value)):
+        right = isinstance(value, bool if kind == "boolean" else str)
+        if not right or (kind in _FORMS and not _FORMS[kind].match(str(value))):
             yield f"{path} is no {kind}"
         elif element.value_set and value not in (codes_of(element.value_set) or {value}):
             yield f"{path} has a code outside {element.value_set}"

@@ -132,3 +132,12 @@ def test_bundles_are_whole_valid_and_the_same_twice(tmp_path: Path, monkeypatch:
         seen |= {str(entry["fullUrl"]) for entry in value["entry"]}
     assert counts["AuditEvent"] == len(HISTORY)
     assert len(seen) == sum(counts.values())
+
+
+@pytest.mark.parametrize("signature", [None, "text", {}, {"record": 5}, {"printed_name": "Ada"}])
+def test_a_signature_of_another_form_is_an_event_like_any_other(signature: Any) -> None:
+    made = study(0)
+    index = made.add(EventType.RECORD_SIGNED, actor="person:ada", inputs=[ref("model")], signature=signature)
+    stored = made.events[index]
+    assert problems(plain(audit_event(stored, ORIGIN))) == []
+    assert provenance(stored) is None

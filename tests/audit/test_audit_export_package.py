@@ -86,7 +86,7 @@ def test_the_summary_counts_what_the_ledger_holds() -> None:
     found = summary()
     assert found.tree_size == len(HISTORY) == sum(found.by_type.values()) == sum(found.by_actor.values())
     assert found.by_type["prediction.made"] == 6
-    assert [(one.meaning, one.record) for one in found.signatures] == [
+    assert [(one.signed.meaning, one.signed.record) for one in found.signatures] == [
         ("reviewed", APPROVED),
         ("approved", APPROVED),
     ]

@@ -26,6 +26,7 @@ from medcairn.audit.graph import trail_picture
 from medcairn.audit.graph.layout import implied, lay_out
 from medcairn.audit.trace import FOLD_ABOVE, Direction, Fold, Trail, UnknownId, follow, trail_text
 from medcairn.core.artifacts import ArtifactRef
+from medcairn.core.digests import digest_bytes
 from medcairn.core.errors import UsageError
 
 HISTORY = study().events
@@ -61,6 +62,7 @@ IDS = {
     MLFLOW_RUN: (["train"], ROAD[:-1], None),
     APPROVED: (["record.signed"], [*ROAD, "criteria.pinned", "validate"], ["package", *AFTER_PACKAGE]),
     CRITERIA: (["criteria.pinned"], [], ["validate", "record.signed", "record.signed", "package", "monitor"]),
+    digest_bytes(b"record 3"): (["prediction.made"], [*BEFORE_PACKAGE, "package"], []),
     WATCH: (["package", "monitor"], BEFORE_PACKAGE, []),
 }
 

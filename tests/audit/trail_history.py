@@ -99,8 +99,14 @@ class History:
         )
 
     def move(self, run: str, state: str, previous: str | None) -> int:
-        moved: dict[str, JSON] = {"model": "demo.readmission_30d", "version": "1"}
-        return self.add(EventType.MODEL_TRANSITIONED, run=run, state=state, previous=previous, **moved)
+        return self.add(
+            EventType.MODEL_TRANSITIONED,
+            run=run,
+            model="demo.readmission_30d",
+            version="1",
+            state=state,
+            previous=previous,
+        )
 
     def predict(self, number: int) -> int:
         return self.add(

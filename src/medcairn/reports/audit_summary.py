@@ -169,10 +169,10 @@ def _signatures(summary: AuditSummary) -> tuple[Block, ...]:
     )
     rows = tuple(
         (
-            noted.printed_name,
-            _second(noted.signed_at),
-            noted.meaning,
-            Digest(noted.record).short,
+            noted.signed.printed_name,
+            _second(noted.signed.signed_at),
+            noted.signed.meaning,
+            Digest(noted.signed.record).short,
             str(noted.entry),
         )
         for noted in summary.signatures[-_MOST_ROWS:]

@@ -7,11 +7,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from medcairn.audit.events import Event, EventType, StoredEvent
+from medcairn.audit.signed import Signed, signature_of
 from medcairn.core.artifacts import ArtifactRef
 from medcairn.core.canonical import JSON
 
 FORMAT = 1
-_REFUSALS = (".refused", ".denied", ".failed", ".locked")
+_REFUSALS = (".refused", ".denied", ".failed", ".alerted")
+_WHY = ("code", "gate", "check", "reason")
 
 
 @dataclass(frozen=True)
@@ -30,19 +32,10 @@ class SignatureNoted:
     """Who signed what, when, and what it meant (21 CFR 11.50)."""
 
     entry: int
-    printed_name: str
-    signed_at: str
-    meaning: str
-    record: str
+    signed: Signed
 
     def as_json(self) -> dict[str, JSON]:
-        return {
-            "entry": self.entry,
-            "printed_name": self.printed_name,
-            "signed_at": self.signed_at,
-            "meaning": self.meaning,
-            "record": self.record,
-        }
+        return {"entry": self.entry, **self.signed.as_json()}
 
 
 @dataclass(frozen=True)
@@ -113,9 +106,8 @@ def summarise(events: Iterable[StoredEvent], *, origin: str, public_key: str, ro
         types[event.type.value] += 1
         actors[event.actor] += 1
         artifacts.update((ref.path, ArtifactNoted(ref, stored.index)) for ref in event.outputs)
-        signature = event.record.get("signature")
-        if event.type is EventType.RECORD_SIGNED and isinstance(signature, Mapping):
-            signatures.append(_signature(stored.index, signature))
+        if (signed := signature_of(event)) is not None:
+            signatures.append(SignatureNoted(stored.index, signed))
         elif event.type is EventType.MODEL_TRANSITIONED:
             transitions.append(_noted(stored, _transition(event)))
         elif event.type.value.endswith(_REFUSALS):
@@ -138,11 +130,6 @@ def summarise(events: Iterable[StoredEvent], *, origin: str, public_key: str, ro
     )
 
 
-def _signature(entry: int, signature: Mapping[str, JSON]) -> SignatureNoted:
-    told = {key: str(signature[key]) for key in ("printed_name", "signed_at", "meaning", "record")}
-    return SignatureNoted(entry, **told)
-
-
 def _noted(stored: StoredEvent, what: str) -> Noted:
     return Noted(stored.index, stored.event.recorded_at, stored.event.actor, what)
 
@@ -155,8 +142,10 @@ def _transition(event: Event) -> str:
 
 def _refusal(event: Event) -> str:
     """The type, the stage and the code: constant words of ours."""
-    code = event.record.get("code") or event.record.get("gate") or event.record.get("check")
-    return ", ".join(str(part) for part in (event.type.value, event.stage, code) if part)
+    why = next(
+        (event.record[key] for key in ("code", "gate", "check", "reason") if key in event.record), None
+    )
+    return ", ".join(str(part) for part in (event.type.value, event.stage, why) if part)
 
 
 __all__ = ["ArtifactNoted", "AuditSummary", "Noted", "SignatureNoted", "summarise"]

@@ -6,12 +6,13 @@ what no entry holds is told as unknown, with the reason.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 from medcairn.audit.events import EventType, StoredEvent
 from medcairn.audit.record.stages import EVERY_STEP, NOT_RECORDED, STEPS, Asked, AskedStep, looked_up
+from medcairn.audit.signed import signature_of
 from medcairn.audit.trace.index import follow
 from medcairn.audit.trace.trail import Direction, Trail
 from medcairn.core.canonical import JSON
@@ -155,12 +156,9 @@ def _reviewers(trail: Trail) -> tuple[Told, ...]:
     approved = packaged.event.record.get("approval_digest") if packaged else None
     signed: list[Told] = []
     for place, stored in trail.entries.items():
-        signature = stored.event.record.get("signature")
-        if stored.event.type is not EventType.RECORD_SIGNED or not isinstance(signature, Mapping):
-            continue
-        if approved is None or signature["record"] == approved:
-            told = {key: signature[key] for key in ("printed_name", "meaning", "signed_at", "record")}
-            signed.append(Told("reviewer", told, place))
+        signature = signature_of(stored.event)
+        if signature is not None and approved in (None, signature.record):
+            signed.append(Told("reviewer", signature.as_json(), place))
     return tuple(signed) or (Told("reviewer", None, unknown="nobody signed"),)
 
 

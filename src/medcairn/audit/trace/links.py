@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from enum import IntEnum
 
 from medcairn.audit.events import Event, EventType
+from medcairn.audit.signed import signature_of
 from medcairn.core.artifacts import ArtifactRef
 from medcairn.core.canonical import JSON
 
@@ -50,9 +51,8 @@ SEVERAL = frozenset({Match.RUN, Match.VERSION})
 
 def stated(event: Event) -> Iterator[str]:
     """Digests of what the event itself states and no artifact holds: what was signed, what was pinned."""
-    signature = event.record.get("signature")
-    if event.type is EventType.RECORD_SIGNED and isinstance(signature, Mapping):
-        yield str(signature["record"])
+    if (signed := signature_of(event)) is not None:
+        yield signed.record
     if not event.outputs:
         for key in _PINNED_KEYS:
             if isinstance(digest := event.record.get(key), str):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from medcairn.audit.events import Event, EventType, StoredEvent
+from medcairn.audit.signed import signature_of
 from medcairn.core.artifacts import ArtifactRef
 from medcairn.core.canonical import JSON
 
@@ -124,9 +125,8 @@ class Trail:
 def summary_of(event: Event) -> str:
     """What an event says of itself in a few words: a step's summary, who signed what, a model's move."""
     record = event.record
-    signature = record.get("signature")
-    if isinstance(signature, Mapping):
-        return f"{signature['meaning']} by {signature['printed_name']}"
+    if (signed := signature_of(event)) is not None:
+        return f"{signed.meaning} by {signed.printed_name}"
     if event.type is EventType.MODEL_TRANSITIONED and "state" in record:
         return f"{record.get('model', 'model')} version {record.get('version', '?')} became {record['state']}"
     if event.type is EventType.PREDICTION_MADE:

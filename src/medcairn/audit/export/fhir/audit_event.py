@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from medcairn.audit.events import StoredEvent
 from medcairn.audit.export.fhir import coding
 from medcairn.audit.merkle import leaf_hash
+from medcairn.audit.signed import signature_of
 from medcairn.core.artifacts import ArtifactRef
 from medcairn.core.canonical import JSON
 
@@ -61,9 +60,8 @@ def _agent(stored: StoredEvent) -> dict[str, JSON]:
         "who": coding.agent_reference(event.actor),
         "requestor": True,
     }
-    signature = event.record.get("signature")
-    if isinstance(signature, Mapping):
-        agent["name"] = str(signature["printed_name"])
+    if (signed := signature_of(event)) is not None:
+        agent["name"] = signed.printed_name
     return agent
 
 

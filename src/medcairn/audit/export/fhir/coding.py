@@ -21,13 +21,14 @@ OURS = f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, 'medcairn types of event and s
 
 _DCM = "http://dicom.nema.org/resources/ontology/DCM"
 _ACTIVITY = ("110100", "Application Activity")
-_DCM_BY_TYPE = {
-    EventType.TRAIL_VERIFIED: ("110101", "Audit Log Used"),
-    EventType.SUBJECT_REIDENTIFIED: ("110112", "Query"),
-    EventType.PERSON_ADDED: ("110137", "User Security Attributes Changed"),
-}
+_DCM_BY_TYPE = {"trail.verified": ("110101", "Audit Log Used"), "subject.reidentified": ("110112", "Query")}
+_ATTRIBUTES = ("110137", "User Security Attributes Changed")
+_ABOUT_PEOPLE = (
+    "person.", "password.", "signing_key.", "second_factor.", "recovery_code.", "identity.", "training.",
+    "organisation.", "token.",
+)  # fmt: skip
 _ALERT = ("110113", "Security Alert")
-_DENIALS = (".refused", ".denied", ".locked")
+_DENIALS = (".refused", ".denied", ".alerted")
 _FAILURES = (".failed",)
 
 
@@ -43,8 +44,11 @@ def own_coding(code: str) -> dict[str, JSON]:
 def kind_of(event: Event) -> dict[str, JSON]:
     """``AuditEvent.type``: an event ID of DICOM PS3.16, as R4's value set asks for."""
     name = event.type.value
-    denied = name.endswith(_DENIALS) and event.type is not EventType.GATE_REFUSED
-    return coding(_DCM, *(_ALERT if denied else _DCM_BY_TYPE.get(event.type, _ACTIVITY)))
+    if name.endswith(_DENIALS) and event.type is not EventType.GATE_REFUSED:
+        return coding(_DCM, *_ALERT)
+    if name.startswith(_ABOUT_PEOPLE):
+        return coding(_DCM, *_ATTRIBUTES)
+    return coding(_DCM, *_DCM_BY_TYPE.get(name, _ACTIVITY))
 
 
 def action_of(event: Event) -> str:

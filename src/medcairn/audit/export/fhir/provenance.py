@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
 
 from medcairn.audit.events import Event, EventType, StoredEvent
 from medcairn.audit.export.fhir import coding
+from medcairn.audit.signed import Signed, signature_of
 from medcairn.core.canonical import JSON, canonical_json
 from medcairn.core.digests import Digest
 
@@ -29,8 +29,7 @@ def provenance(stored: StoredEvent) -> dict[str, JSON] | None:
     targets = _targets(event)
     if not targets:
         return None
-    signature = event.record.get("signature")
-    signed = isinstance(signature, Mapping)
+    signed = signature_of(event)
     found: dict[str, JSON] = {
         "resourceType": "Provenance",
         "id": coding.event_uri(event.id).removeprefix("urn:uuid:"),
@@ -42,22 +41,21 @@ def provenance(stored: StoredEvent) -> dict[str, JSON] | None:
         "agent": [_agent(event, "verifier" if signed else "performer")],
     }
     sources: list[JSON] = [
-        {"role": "source", "what": coding.artifact_reference(ref)} for ref in event.inputs if not signed
+        {"role": "source", "what": coding.artifact_reference(ref)} for ref in event.inputs if signed is None
     ]
     if sources:
         found["entity"] = sources
-    if isinstance(signature, Mapping):
-        found["signature"] = [_signature(event.actor, signature)]
+    if signed is not None:
+        found["signature"] = [_signature(event.actor, signed)]
     return found
 
 
 def _targets(event: Event) -> list[JSON]:
     if event.type is EventType.PREDICTION_MADE:
-        identifier = str(event.record["prediction_id"])
+        identifier = str(event.record.get("prediction_id", event.id))
         return [coding.uri_reference(coding.event_uri(identifier), "prediction")]
-    signature = event.record.get("signature")
-    if event.type is EventType.RECORD_SIGNED and isinstance(signature, Mapping):
-        record = coding.digest_reference(Digest(str(signature["record"])), "the record that was signed")
+    if (signed := signature_of(event)) is not None:
+        record = coding.digest_reference(Digest(signed.record), "the record that was signed")
         return [record, *(coding.artifact_reference(ref) for ref in event.inputs)]
     return [coding.artifact_reference(ref) for ref in event.outputs]
 
@@ -69,15 +67,15 @@ def _agent(event: Event, role: str) -> dict[str, JSON]:
     }
 
 
-def _signature(actor: str, signature: Mapping[str, JSON]) -> dict[str, JSON]:
+def _signature(actor: str, signed: Signed) -> dict[str, JSON]:
     """The e-signature whole, so that its Ed25519 seal can be checked from the Provenance alone."""
-    code, display = _BY_MEANING.get(str(signature["meaning"]), _VERIFIES)
+    code, display = _BY_MEANING.get(signed.meaning, _VERIFIES)
     return {
-        "type": [coding.coding(_SIGNATURES, code, display), coding.own_coding(str(signature["meaning"]))],
-        "when": signature["signed_at"],
-        "who": {**coding.agent_reference(actor), "display": str(signature["printed_name"])},
+        "type": [coding.coding(_SIGNATURES, code, display), coding.own_coding(signed.meaning)],
+        "when": signed.signed_at,
+        "who": {**coding.agent_reference(actor), "display": signed.printed_name},
         "sigFormat": "application/json",
-        "data": base64.b64encode(canonical_json(signature)).decode(),
+        "data": base64.b64encode(canonical_json(signed.whole)).decode(),
     }
 
 
