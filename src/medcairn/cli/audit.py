@@ -85,25 +85,33 @@ def trace(
     Example: medcairn audit trace 0b9f4c1e-…  --study diabetes --picture trail.svg
     """
     from medcairn.audit.graph import trail_picture
-    from medcairn.audit.trace import Direction, SubjectTrail, holdings_text, trail_text
+    from medcairn.audit.trace import Direction, SubjectTrail
     from medcairn.core.errors import UsageError
     from medcairn.core.files import write_file
 
     if direction not in set(Direction):
         raise UsageError("There is no such direction", hint="Directions: " + ", ".join(Direction))
     found = _found(study_folder, identifier, Direction(direction), every=every)
-    trail = found.trail if isinstance(found, SubjectTrail) else found
     if picture is not None:
+        trail = found.trail if isinstance(found, SubjectTrail) else found
         write_file(picture, trail_picture(trail).encode())
     if as_json:
         print_json(found.as_json())
         return
-    for line in trail_text(trail, Direction(direction)):
-        say(line)
-    for line in holdings_text(found) if isinstance(found, SubjectTrail) else ():
-        say(line)
+    _say_trail(found, Direction(direction))
     if picture is not None:
         say(f"\nDrawn in {picture}")
+
+
+def _say_trail(found: Trail | SubjectTrail, direction: Direction) -> None:
+    from medcairn.audit.trace import SubjectTrail, holdings_text, trail_text
+
+    trail = found.trail if isinstance(found, SubjectTrail) else found
+    for line in trail_text(trail, direction):
+        say(line)
+    if isinstance(found, SubjectTrail):
+        for line in holdings_text(found):
+            say(line)
 
 
 def _found(study_folder: Path, identifier: str, direction: Direction, *, every: bool) -> Trail | SubjectTrail:

@@ -142,9 +142,7 @@ def _transition(event: Event) -> str:
 
 def _refusal(event: Event) -> str:
     """The type, the stage and the code: constant words of ours."""
-    why = next(
-        (event.record[key] for key in ("code", "gate", "check", "reason") if key in event.record), None
-    )
+    why = next((event.record[key] for key in _WHY if key in event.record), None)
     return ", ".join(str(part) for part in (event.type.value, event.stage, why) if part)
 
 
