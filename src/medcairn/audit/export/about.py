@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from medcairn.audit import read_events
 from medcairn.audit.events import EventType
-from medcairn.audit.ledger import read_events
 from medcairn.core.errors import IntegrityError
 
 

@@ -24,7 +24,7 @@ An audit package of a medcairn ledger
   summary.json       the same figures, and whole digests
   entries.jsonl      every entry, one a line, in order: the very bytes that are hashed
   tree.txt           the hash of every entry, as the ledger stored it
-  witness.txt        the same hashes, as the best witness kept them
+  witness-*.txt      the same hashes, as witnesses kept them
   checkpoints.txt    signed statements about the ledger's size and root (C2SP checkpoints)
   keys.json          the ledger's first seal key, and people's public keys
   artifacts.json     the digest of every artifact's manifest as it lies there now
@@ -58,7 +58,7 @@ class PackageReport:
 def write_package(
     folder: Path,
     *,
-    ledger_files: Callable[[Path], None],
+    ledger_files: Callable[[Path], object],
     verifier: Path,
     documents: Mapping[str, bytes],
 ) -> PackageReport:
