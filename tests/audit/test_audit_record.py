@@ -121,7 +121,17 @@ def test_a_run_without_anything_finished_is_told_as_not_done() -> None:
     assert {step.when for step in record.steps[:-1]} == {When.NOT_DONE}
 
 
-def test_the_run_of_a_failed_stage_has_no_values_of_its_own() -> None:
+def test_a_step_that_failed_says_so_with_its_code() -> None:
+    made = study(0)
+    made.add(EventType.RUN_STARTED, run="run-9", actor="person:ada", steps=["train"])
+    place = made.add(EventType.STAGE_FAILED, run="run-9", stage="train", code="storage")
+    record = record_of("run-9", made.events)
+    told = field(record, "Training", "failed_in_this_run")
+    assert (told.value, told.entry) == ("storage", place)
+    assert "failed in this run       storage" in "\n".join(record_text(record))
+
+
+def test_a_run_that_the_ledger_does_not_know_is_refused() -> None:
     with pytest.raises(UnknownId):  # it made nothing and its start was not recorded
         record_of(RELEASE)
 

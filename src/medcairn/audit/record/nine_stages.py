@@ -109,8 +109,10 @@ def nine_stage_record(events: Callable[[], Iterable[StoredEvent]], identifier: s
         ]
     reviewed = _reviewers(trail)
     steps = [_with(step, reviewed) if step.number == 6 else step for step in steps]
-    runs = {stored.event.run_id for stored in (trail.entries[start] for start in trail.starts)}
-    return NineStageRecord(identifier, (*steps, _verified(events(), runs)))
+    runs = {trail.entries[start].event.run_id for start in trail.starts}
+    verified, failed = _verified_and_failed(events(), runs)
+    steps = [_with(step, failed.get(asked.step, ())) for asked, step in zip(STEPS, steps, strict=True)]
+    return NineStageRecord(identifier, (*steps, verified))
 
 
 def _step(asked: AskedStep, when: When, done: StoredEvent | None) -> ToldStep:
@@ -166,21 +168,30 @@ def _with(step: ToldStep, fields: Sequence[Told]) -> ToldStep:
     return ToldStep(step.number, step.title, step.when, step.run_id, step.entry, (*fields, *step.fields))
 
 
-def _verified(events: Iterable[StoredEvent], runs: set[str | None]) -> ToldStep:
-    """The last time that the trail was verified: in this run if it was, else at any time."""
+def _verified_and_failed(
+    events: Iterable[StoredEvent], runs: set[str | None]
+) -> tuple[ToldStep, dict[str, list[Told]]]:
+    """The last time that the trail was verified, in these runs if it was; and which of their steps failed."""
     latest: StoredEvent | None = None
-    own = False
+    failed: dict[str, list[Told]] = {}
     for stored in events:
-        if stored.event.type is EventType.TRAIL_VERIFIED:
-            mine = stored.event.run_id in runs
-            if mine or not own:
-                latest, own = stored, mine or own
+        event = stored.event
+        if event.type is EventType.TRAIL_VERIFIED:
+            if latest is None or event.run_id in runs or latest.event.run_id not in runs:
+                latest = stored
+        elif event.type is EventType.STAGE_FAILED and event.run_id in runs and event.stage:
+            code = event.record.get("code", "error")
+            failed.setdefault(event.stage, []).append(Told("failed_in_this_run", code, stored.index))
+    return _verified(latest, runs), failed
+
+
+def _verified(latest: StoredEvent | None, runs: set[str | None]) -> ToldStep:
     names = ("tree_size", "root_hash", "artifacts", "predictions", "findings")
     if latest is None:
         told = tuple(Told(name, None, unknown="the trail was never verified") for name in names)
         return ToldStep(9, "Audit trail", When.NOT_DONE, None, None, told)
     asked = tuple(_told(Asked(name, (name,), NOT_RECORDED), latest) for name in names)
-    when = When.THIS if own else When.ANOTHER
+    when = When.THIS if latest.event.run_id in runs else When.ANOTHER
     return ToldStep(9, "Audit trail", when, latest.event.run_id, latest.index, asked)
 
 
