@@ -34,6 +34,15 @@ def other(event_type: EventType, inputs: list[str], **record: JSON) -> Event:
     return Event(made.id, event_type, made.recorded_at, made.actor, inputs=made.inputs, record=record)
 
 
+def signature(record: Digest) -> dict[str, JSON]:
+    return {
+        "printed_name": "Ada",
+        "signed_at": "2026-01-01T00:00:00Z",
+        "meaning": "approved",
+        "record": record,
+    }
+
+
 APPROVED: Digest = digest_bytes(b"what was approved")
 HISTORY = [
     StoredEvent(index, event)
@@ -42,9 +51,9 @@ HISTORY = [
             finished("export", [], ["export"]),
             finished("train", ["export"], ["model"], mlflow_run_id="run-7"),
             finished("train", ["export"], ["model"], mlflow_run_id="run-8"),
-            other(EventType.RECORD_SIGNED, ["model"], signature={"record": APPROVED}),
-            other(EventType.RECORD_SIGNED, ["model"], signature={"record": APPROVED}),
-            other(EventType.RECORD_SIGNED, ["model"], signature={"record": digest_bytes(b"another")}),
+            other(EventType.RECORD_SIGNED, ["model"], signature=signature(APPROVED)),
+            other(EventType.RECORD_SIGNED, ["model"], signature=signature(APPROVED)),
+            other(EventType.RECORD_SIGNED, ["model"], signature=signature(digest_bytes(b"another"))),
             finished("package", ["model"], ["package"], approval_digest=APPROVED),
             other(EventType.PREDICTION_MADE, ["package"], prediction_id="prediction-1"),
             finished("train", ["export"], ["model"], mlflow_run_id="run-9"),

@@ -1,8 +1,9 @@
-"""The audit trail: verify, trace, show."""
+"""The audit trail: verify, trace, record, export, show."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,11 +14,10 @@ from medcairn.cli.study import StudyFolder
 from medcairn.core.errors import IntegrityError
 
 if TYPE_CHECKING:
-    from rich.tree import Tree
+    from medcairn.audit.trace import Direction, SubjectTrail, Trail
+    from medcairn.core.canonical import JSON
 
-    from medcairn.audit import Event, Trace
-
-commands = typer.Typer(no_args_is_help=True, help="Verify, trace and show the audit trail.")
+commands = typer.Typer(no_args_is_help=True, help="Verify, trace, record, export and show the audit trail.")
 
 
 def register(app: typer.Typer) -> None:
@@ -60,25 +60,189 @@ def verify(
 @commands.command()
 def trace(
     identifier: Annotated[
-        str, typer.Argument(metavar="ID", help="Prediction, run, event, digest or version.")
+        str,
+        typer.Argument(
+            metavar="ID",
+            help="Prediction, model version, digest of an artifact or package, run, event or subject.",
+        ),
+    ],
+    study_folder: StudyFolder = Path(),
+    direction: Annotated[
+        str, typer.Option(help="back to the export, forward to all that was made from it, or both.")
+    ] = "both",
+    every: Annotated[
+        bool, typer.Option("--every", help="Tell every entry, also the many that are alike.")
+    ] = False,
+    picture: Annotated[
+        Path | None, typer.Option(metavar="FILE.svg", help="Draw the trail into this file as well.")
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Follow anything back to the export that it came from, and forward to everything that was made from it.
+
+    A subject is looked for in the study's tables under its pseudonym; the ledger knows no subjects.
+
+    Example: medcairn audit trace 0b9f4c1e-…  --study diabetes --picture trail.svg
+    """
+    from medcairn.audit.graph import trail_picture
+    from medcairn.audit.trace import Direction, SubjectTrail
+    from medcairn.core.errors import UsageError
+    from medcairn.core.files import write_file
+
+    if direction not in set(Direction):
+        raise UsageError("There is no such direction", hint="Directions: " + ", ".join(Direction))
+    found = _found(study_folder, identifier, Direction(direction), every=every)
+    if picture is not None:
+        trail = found.trail if isinstance(found, SubjectTrail) else found
+        write_file(picture, trail_picture(trail).encode())
+    if as_json:
+        print_json(found.as_json())
+        return
+    _say_trail(found, Direction(direction))
+    if picture is not None:
+        say(f"\nDrawn in {picture}")
+
+
+def _say_trail(found: Trail | SubjectTrail, direction: Direction) -> None:
+    from medcairn.audit.trace import SubjectTrail, holdings_text, trail_text
+
+    trail = found.trail if isinstance(found, SubjectTrail) else found
+    for line in trail_text(trail, direction):
+        say(line)
+    if isinstance(found, SubjectTrail):
+        for line in holdings_text(found):
+            say(line)
+
+
+def _found(study_folder: Path, identifier: str, direction: Direction, *, every: bool) -> Trail | SubjectTrail:
+    """The trail in the ledger; where it knows no such id, that of the subject of this pseudonym."""
+    from medcairn.audit import read_events
+    from medcairn.audit.trace import UnknownId, follow, follow_subject
+    from medcairn.pipeline.study import Study
+    from medcairn.serving.reading import recorded_predictions
+
+    study = Study.open(study_folder)
+    with suppress(UnknownId):
+        return follow(read_events(study.ledger_file), identifier, direction=direction, every=every)
+
+    def predictions() -> Iterator[tuple[str, Mapping[str, float | None]]]:
+        if study.predictions_file.is_file():
+            yield from ((str(one.id), one.features) for one in recorded_predictions(study.predictions_file))
+
+    return follow_subject(
+        study.root,
+        lambda: read_events(study.ledger_file),
+        identifier,
+        direction=direction,
+        every=every,
+        predictions=predictions,
+    )
+
+
+@commands.command()
+def record(
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="A run; any other id that `trace` knows does too.")
     ],
     study_folder: StudyFolder = Path(),
     as_json: JsonFlag = False,
 ) -> None:
-    """Follow a prediction, a model version, an MLflow run or a digest back to the export.
+    """The nine-stage record of a run: what each stage recorded, in which entry, and what nobody recorded.
 
-    Example: medcairn audit trace 0b9f4c1e-…  --study diabetes
+    Example: medcairn audit record 8941553e-…  --study diabetes
     """
-    from rich.console import Console
-
-    from medcairn.audit import trace as find
+    from medcairn.audit import read_events
+    from medcairn.audit.record import nine_stage_record, record_text
     from medcairn.pipeline.study import Study
 
-    origin = find(Study.open(study_folder).events(), identifier)
+    ledger = Study.open(study_folder).ledger_file
+    found = nine_stage_record(lambda: read_events(ledger), run)
     if as_json:
-        print_json(origin.as_json())
+        print_json(found.as_json())
         return
-    Console(highlight=False).print(_tree(origin, set()))
+    for line in record_text(found):
+        say(line)
+
+
+@commands.command()
+def export(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="A new folder.")],
+    study_folder: StudyFolder = Path(),
+    form: Annotated[
+        str, typer.Option(help="package (with a verifier of its own), fhir (R4) or openlineage.")
+    ] = "package",
+    as_json: JsonFlag = False,
+) -> None:
+    """Write the trail for others: an audit package, FHIR Provenance and AuditEvent Bundles, or OpenLineage.
+
+    Example: medcairn audit export audit-2026 --study diabetes
+    """
+    from medcairn.core.errors import UsageError
+
+    forms: dict[str, Callable[[Path, Path], dict[str, JSON]]] = {
+        "package": _export_package,
+        "fhir": _export_fhir,
+        "openlineage": _export_openlineage,
+    }
+    if form not in forms:
+        raise UsageError("There is no such form", hint="Forms: " + ", ".join(forms))
+    if out.exists():
+        raise UsageError("There is something under this name already", hint="Name a new folder", folder=out)
+    written = forms[form](study_folder, out)
+    if as_json:
+        print_json(written)
+        return
+    say(
+        f"{out}: "
+        + ", ".join(f"{name.replace('_', ' ')} {_amount(value)}" for name, value in written.items())
+    )
+
+
+def _amount(value: JSON) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _export_package(study_folder: Path, out: Path) -> dict[str, JSON]:
+    from medcairn.access import People
+    from medcairn.pipeline.study import Study
+    from medcairn.pipeline.verification import verify_study
+    from medcairn.reports.audit_package import write_audit_package
+    from medcairn.reports.audit_summary import Checked
+
+    study = Study.open(study_folder)
+    check = verify_study(study.root)
+    findings = tuple(f"{finding.what}: {finding.where}" for finding in check.findings)
+    report = write_audit_package(
+        out,
+        study.root,
+        ledger=study.ledger_file,
+        checked=Checked(findings, check.ledger.checkpoints, check.ledger.root_hash.hex()),
+        people={name: [key] for name, key in People(study.people_file).public_keys().items()},
+    )
+    return {**report.as_json(), "findings": len(findings)}
+
+
+def _export_fhir(study_folder: Path, out: Path) -> dict[str, JSON]:
+    from medcairn.audit import read_events
+    from medcairn.audit.export import ledger_origin, write_fhir
+    from medcairn.pipeline.study import Study
+
+    ledger = Study.open(study_folder).ledger_file
+    return dict(write_fhir(out, lambda: read_events(ledger), origin=ledger_origin(ledger)))
+
+
+def _export_openlineage(study_folder: Path, out: Path) -> dict[str, JSON]:
+    from medcairn import __version__
+    from medcairn.audit import read_events
+    from medcairn.audit.export import ledger_origin, write_openlineage
+    from medcairn.pipeline.study import Study
+
+    ledger = Study.open(study_folder).ledger_file
+    path = out / "openlineage.jsonl"
+    origin = ledger_origin(ledger)
+    return {
+        "events": write_openlineage(path, lambda: read_events(ledger), origin=origin, version=__version__)
+    }
 
 
 @commands.command()
@@ -109,32 +273,6 @@ def show(
             f"{item.index:>6}  {event.recorded_at[:19]}Z  {event.type.value:<20} {event.stage or '':<10} "
             f"{event.actor:<20} {event.id}"
         )
-
-
-def _summary(event: Event) -> str:
-    """What a step said of itself, or who signed what."""
-    signature = event.record.get("signature")
-    if isinstance(signature, Mapping):
-        return f"{signature['meaning']} by {signature['printed_name']}"
-    return str(event.record.get("summary", ""))
-
-
-def _tree(origin: Trace, seen: set[int]) -> Tree:
-    from rich.tree import Tree
-
-    event = origin.event
-    name = f"{origin.artifact.name} {origin.artifact.digest.short}" if origin.artifact else event.type.value
-    place = f"entry {origin.index}, {event.recorded_at[:19]}Z, {event.actor}"
-    summary = _summary(event)
-    tree = Tree(f"[bold]{name}[/bold]  ({event.stage or event.type.value}; {place})  {summary}".rstrip())
-    if origin.index in seen:
-        if origin.sources:
-            tree.add("(shown above)")
-        return tree
-    seen.add(origin.index)
-    for source in origin.sources:
-        tree.children.append(_tree(source, seen))
-    return tree
 
 
 __all__ = ["register"]
