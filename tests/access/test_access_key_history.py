@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -28,6 +28,7 @@ from medcairn.access import (
 )
 from medcairn.access.signing.keys import new_private_key, public_half
 from medcairn.access.signing.signatures import seal_signature
+from medcairn.core.clock import instant
 from medcairn.core.digests import digest_bytes
 from medcairn.core.errors import IntegrityError
 from medcairn.core.labels import Label
@@ -206,19 +207,97 @@ def test_forged_notices_bring_no_key_into_the_ring(
         ring.verify(forged, recorded_at=moving.now(), record=RECORD)
 
 
-def test_nobody_endorses_a_second_key_of_their_own(team: People, moving: MovingClock) -> None:
-    mine, quinns = new_private_key(), new_private_key()
-    at = moving.now()
-    history = [
-        made(NoticeKind.PERSON_ADDED, "quinn", public_half(quinns), at),
-        revoked(team, "ada", at),
-        made(NoticeKind.SIGNING_KEY_MADE, "Quinn", public_half(mine), at),
-    ]
-    own = replace(
-        endorsement(team, "Quinn", public_half(mine), at), endorser_key=public_half(quinns)
-    ).sealed_with(quinns)
-    ring = key_ring_of([*history, proven(own, at)], endorsed=True)
-    assert [key.public_key for key in ring.keys] == [public_half(quinns)]
+# Histories without a store: Root is the first, then somebody writes a line that should not count.
+
+ROOTS, ADAS = new_private_key(), new_private_key()
+AT = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+
+
+def said(minutes: int, kind: NoticeKind, **record: str) -> Notice:
+    return Notice(kind, AT + timedelta(minutes=minutes), "person:root", record)
+
+
+def adas_key_is_endorsed(minutes: int, **changes: Label) -> Notice:
+    true = Endorsement(
+        Label("ada"),
+        "Ada Okafor",
+        public_half(ADAS),
+        ProofMethod.DOCUMENT_IN_PERSON,
+        Label("root"),
+        public_half(ROOTS),
+        AT,
+    )
+    sealed = replace(true, **changes).sealed_with(ROOTS)  # type: ignore[arg-type]  # labels for labels
+    return proven(sealed, AT + timedelta(minutes=minutes))
+
+
+def ada_signs(minutes: int) -> ESignature:
+    return seal_signature(
+        ADAS,
+        signer=Label("ada"),
+        printed_name="Ada Okafor",
+        signed_at=AT + timedelta(minutes=minutes),
+        meaning=Meaning.APPROVED,
+        record=RECORD,
+    )
+
+
+ADDED = [
+    said(0, NoticeKind.PERSON_ADDED, name="root", public_key=public_half(ROOTS)),
+    said(1, NoticeKind.PERSON_ADDED, name="ada", public_key=public_half(ADAS)),
+]
+
+
+def ends(minutes: int, revoked_for: str, since: int) -> Notice:
+    moment = instant(AT + timedelta(minutes=since))
+    return said(
+        minutes,
+        NoticeKind.SIGNING_KEY_REVOKED,
+        name="ada",
+        public_key=public_half(ADAS),
+        revoked_for=revoked_for,
+        revoked_at=moment,
+    )
+
+
+HISTORIES: dict[str, tuple[list[Notice], str]] = {
+    # what follows the two additions, and what is found wrong with Ada's signature of minute 30
+    "nothing": ([], "public_key"),
+    "endorsed": ([adas_key_is_endorsed(10)], ""),
+    "endorsed later": ([adas_key_is_endorsed(60)], "too_early"),
+    "endorsed as somebody else": ([adas_key_is_endorsed(10, name=Label("dan"))], "public_key"),
+    "endorsed by a wrong name": ([adas_key_is_endorsed(10, endorser=Label("quinn"))], "public_key"),
+    "revoked before": ([adas_key_is_endorsed(10), ends(20, "lost", 20)], "revoked"),
+    "revoked after": ([adas_key_is_endorsed(10), ends(40, "lost", 40)], ""),
+    "revoked after, from before": ([adas_key_is_endorsed(10), ends(40, "compromised", 20)], "revoked"),
+    "revoked before, from after": ([adas_key_is_endorsed(10), ends(20, "lost", 90)], "revoked"),
+    "revoked twice: the first counts": (
+        [adas_key_is_endorsed(10), ends(40, "lost", 40), ends(50, "compromised", 20)],
+        "",
+    ),
+    "revoked in words that nobody knows": ([adas_key_is_endorsed(10), ends(20, "tired", 90)], "revoked"),
+    "revoked, then endorsed": ([ends(5, "lost", 5), adas_key_is_endorsed(10)], "revoked"),
+}
+
+
+@pytest.mark.parametrize(("history", "check"), HISTORIES.values(), ids=HISTORIES.keys())
+def test_what_a_history_says_of_a_signature(history: list[Notice], check: str) -> None:
+    ring = key_ring_of([*ADDED, *history], endorsed=True)
+    recorded_at = AT + timedelta(minutes=30)
+    if not check:
+        ring.verify(ada_signs(30), recorded_at=recorded_at, record=RECORD)
+        return
+    with pytest.raises(IntegrityError) as failure:
+        ring.verify(ada_signs(30), recorded_at=recorded_at, record=RECORD)
+    assert failure.value.fields["check"] == check
+
+
+@pytest.mark.parametrize("name", ["ada", "ADA"])
+@pytest.mark.parametrize("kind", [NoticeKind.PERSON_ADDED, NoticeKind.SIGNING_KEY_MADE])
+def test_who_has_a_good_key_gets_no_second_one(name: str, kind: NoticeKind) -> None:
+    second = said(5, kind, name=name, public_key=public_half(new_private_key()))
+    ring = key_ring_of([*ADDED, second], endorsed=False)
+    assert [key.public_key for key in ring.keys] == [public_half(ROOTS), public_half(ADAS)]
 
 
 def test_a_revoked_key_endorses_nobody_any_more(team: People, moving: MovingClock) -> None:

@@ -64,7 +64,10 @@ def _made(notice: Notice) -> SigningKey | None:
 
 
 def _proven(notice: Notice, keys: dict[str, SigningKey], waiting: dict[str, SigningKey]) -> SigningKey | None:
-    """The key that ``notice`` endorses, when its endorser is trusted then, another person, and sealed it."""
+    """The key that ``notice`` endorses, when its endorser is trusted then and sealed it.
+
+    That is another person: who has a good key is not given a second one to wait for an endorsement.
+    """
     try:
         endorsement = Endorsement.from_json(notice.record)
     except IntegrityError:
@@ -74,9 +77,7 @@ def _proven(notice: Notice, keys: dict[str, SigningKey], waiting: dict[str, Sign
         return None
     is_good = endorser.revoked_at is None or notice.at < endorser.revoked_at
     named_right = key.owner == endorsement.name and endorser.owner == endorsement.endorser
-    if not is_good or not named_right or key.owner.casefold() == endorser.owner.casefold():
-        return None
-    return replace(key, made_at=notice.at)
+    return replace(key, made_at=notice.at) if is_good and named_right else None
 
 
 def _revoke(notice: Notice, *rings: dict[str, SigningKey]) -> None:
