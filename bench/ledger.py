@@ -1,7 +1,7 @@
-"""The ledger's speed and its false alarms: ``python -m bench.ledger [append|verify|clean] [COUNT]``.
+"""The ledger's speed: ``python -m bench.ledger [COUNT]``.
 
-Each prints its figures. ``append`` lets many threads wait for their own event; ``verify`` checks a ledger of COUNT
-events; ``clean`` verifies COUNT ledgers with random honest histories, in both verifiers.
+Many threads append COUNT events, each waiting for its own to be durable; then the ledger is verified. That no
+honest ledger raises an alarm is tried by ``python -m audit.clean_ledgers COUNT``, run in ``tests``.
 """
 
 from __future__ import annotations

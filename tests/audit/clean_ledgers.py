@@ -1,4 +1,4 @@
-"""``python -m audit.clean_ledgers COUNT [FIRST_SEED]`` from ``tests``: random honest ledgers, both verifiers."""
+"""Random honest ledgers, both verifiers: ``python -m audit.clean_ledgers COUNT [SEED]``, run in ``tests``."""
 
 from __future__ import annotations
 

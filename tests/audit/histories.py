@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from medcairn.audit import Evidence, EventType, Ledger, SealKey, read_receipt
-from medcairn.core.clock import RandomIds
+from medcairn.audit import EventType, Evidence, Ledger, SealKey, read_receipt
 from medcairn.core.errors import UsageError
 
 from .books import KEYS, Book, StepClock, digest, model, new_book, run, sign

@@ -65,9 +65,10 @@ def test_what_was_appended_comes_back_in_order(filled: Store) -> None:
     assert [place for place, _ in filled.level(0)] == [0, 1, 2]
     assert list(filled.level(0, 1, 2)) == [(1, b"\x01" * 32)]
     assert list(filled.level(7)) == []
-    for missing in (lambda: filled.leaf(3), lambda: filled.node(1, 1)):
-        with pytest.raises(KeyError):
-            missing()
+    with pytest.raises(KeyError):
+        filled.leaf(3)
+    with pytest.raises(KeyError):
+        filled.node(1, 1)
 
 
 def test_a_transaction_that_fails_leaves_nothing(store: Store) -> None:
@@ -108,9 +109,9 @@ def test_a_reader_sees_all_while_a_writer_is_in_a_transaction(book: Book, store:
 
 
 def test_a_read_only_store_refuses_to_write(book: Book, store: Store) -> None:
-    with closing(open_store(owner_of(book), read_only=True)) as reader, pytest.raises(MedcairnError):
-        with reader.transaction():
-            reader.append(ENTRIES, NODES)
+    reader = open_store(owner_of(book), read_only=True)
+    with closing(reader), pytest.raises(MedcairnError), reader.transaction():
+        reader.append(ENTRIES, NODES)
 
 
 def test_a_store_is_made_once_and_must_be_there(book: Book, store: Store, tmp_path: Path) -> None:
@@ -137,9 +138,9 @@ CHANGES = (
 def test_the_tables_refuse_change_also_from_their_owner(book: Book, filled: Store, statement: str) -> None:
     filled.add_checkpoint(3, "three")
     if isinstance(book.address, Path):
-        with closing(sqlite3.connect(book.address)) as file:
-            with pytest.raises(sqlite3.IntegrityError, match="append-only"):
-                file.execute(statement)
+        file = sqlite3.connect(book.address)
+        with closing(file), pytest.raises(sqlite3.IntegrityError, match="append-only"):
+            file.execute(statement)
         return
     assert book.server is not None
     with psycopg.connect(book.server.dsn(OWNER), autocommit=True) as db:
@@ -149,12 +150,12 @@ def test_the_tables_refuse_change_also_from_their_owner(book: Book, filled: Stor
 
 
 def test_replacing_a_row_by_inserting_it_again_is_refused(tmp_path: Path) -> None:
-    with closing(create_store(tmp_path / "ledger.db", origin=ORIGIN, public_key=KEY)) as store:
-        with store.transaction():
-            store.append(ENTRIES, NODES)
-    with closing(sqlite3.connect(tmp_path / "ledger.db")) as file:
-        with pytest.raises(sqlite3.IntegrityError, match="append-only"):
-            file.execute("INSERT OR REPLACE INTO entry VALUES (1, 'x', x'00')")
+    store = create_store(tmp_path / "ledger.db", origin=ORIGIN, public_key=KEY)
+    with closing(store), store.transaction():
+        store.append(ENTRIES, NODES)
+    file = sqlite3.connect(tmp_path / "ledger.db")
+    with closing(file), pytest.raises(sqlite3.IntegrityError, match="append-only"):
+        file.execute("INSERT OR REPLACE INTO entry VALUES (1, 'x', x'00')")
 
 
 # ── PostgreSQL's own ─────────────────────────────────────────────────────────────────────────────────
@@ -191,9 +192,9 @@ def test_a_readers_role_reads_and_does_not_append(shared: Book) -> None:
     assert isinstance(shared.address, PostgresAddress) and shared.server is not None
     address = PostgresAddress(shared.server.dsn("reader"), shared.address.schema)
     assert len(list(read_events(address))) == 1
-    with Ledger.open(address, shared.key_file, clock=shared.clock, ids=RandomIds()) as ledger:
-        with pytest.raises(StorageError, match="role may not"):
-            ledger.append(EventType.RUN_STARTED, actor="pipeline")
+    ledger = Ledger.open(address, shared.key_file, clock=shared.clock, ids=RandomIds())
+    with ledger, pytest.raises(StorageError, match="role may not"):
+        ledger.append(EventType.RUN_STARTED, actor="pipeline")
 
 
 def test_migrations_are_taken_once_and_an_older_ledger_is_refused_until_then(

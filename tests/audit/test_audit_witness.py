@@ -1,4 +1,4 @@
-"""Witnesses: what they take, what they tell, and what they catch when everything beside the ledger is gone."""
+"""Witnesses: what they take and tell, and what they catch when everything beside the ledger is gone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from obstore.store import LocalStore, MemoryStore
 
 from medcairn.audit import Attack, Evidence, Ledger, WitnessFailed, read_events
 from medcairn.audit.seals import SignedNote
-from medcairn.audit.witness import FolderWitness, ObjectWitness, Attestation, TimestampWitness, Witness
+from medcairn.audit.witness import Attestation, FolderWitness, ObjectWitness, TimestampWitness, Witness
 from medcairn.core.clock import RandomIds
 from medcairn.core.errors import ExternalError, MedcairnError, UsageError
 

@@ -45,7 +45,7 @@ class Authority:
         (folder / "serial").write_text("01\n")
         self._openssl(
             "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out", "ca.pem",
-            "-subj", "/CN=Test Authority", "-days", "30", "-extensions", "authority", "-config", "openssl.cnf",
+            "-subj", "/CN=Authority", "-days", "30", "-extensions", "authority", "-config", "openssl.cnf",
         )  # fmt: skip
         self._openssl(
             "req", "-newkey", "rsa:2048", "-nodes", "-keyout", "tsa.key", "-out", "tsa.csr",

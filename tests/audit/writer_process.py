@@ -1,4 +1,4 @@
-"""A process that appends to a ledger: ``writer_process.py SPEC``; prints the index of each acknowledged event.
+"""A process that appends to a ledger: ``writer_process.py SPEC``; prints each acknowledged entry and its id.
 
 SPEC is JSON: ``path`` or ``dsn`` and ``schema``, ``key``, ``count`` (0: until killed), ``threads``, ``name``.
 """
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from medcairn.audit import EventType, Ledger, PostgresAddress
 from medcairn.audit.stores import LedgerAddress
+from medcairn.core.canonical import JSON
 from medcairn.core.clock import RandomIds, SystemClock
 
 
@@ -26,7 +27,7 @@ def main(text: str) -> None:
 
         def work(thread: int) -> None:
             for number in itertools.count() if not spec["count"] else range(spec["count"]):
-                record = {"by": f"{spec['name']}/{thread}", "number": number}
+                record: dict[str, JSON] = {"by": f"{spec['name']}/{thread}", "number": number}
                 done = ledger.append(EventType.RUN_STARTED, actor="pipeline", record=record)
                 os.write(1, f"{done.index} {done.event.id}\n".encode())  # whole lines, also from threads
             ledger.checkpoint()

@@ -15,7 +15,7 @@ from medcairn.audit.acts import People
 from medcairn.audit.merkle import HASH_BYTES
 from medcairn.audit.receipts import Receipt
 from medcairn.audit.stores import LedgerAddress, Store, open_store
-from medcairn.audit.witness import FolderWitness, Attestation
+from medcairn.audit.witness import Attestation, FolderWitness
 from medcairn.core.canonical import JSON
 from medcairn.core.files import storage_errors, write_file, write_json
 

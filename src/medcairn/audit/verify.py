@@ -25,7 +25,7 @@ from medcairn.audit.receipts import Receipt
 from medcairn.audit.snapshot import Snapshot, stored_tree_difference, take_snapshot
 from medcairn.audit.statements import Judged, Sealed, Statements
 from medcairn.audit.stores import LedgerAddress, open_store
-from medcairn.audit.witness import FolderWitness, Attestation
+from medcairn.audit.witness import Attestation, FolderWitness
 from medcairn.core.errors import IntegrityError
 
 _NAMES = {

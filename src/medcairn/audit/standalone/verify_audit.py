@@ -4,11 +4,11 @@
     python verify_audit.py FOLDER [--public-key HEX] [--json]
 
 Needs Python 3.11 and the `cryptography` package. FOLDER holds entries.jsonl (one leaf a line), keys.json and
-checkpoints.txt (C2SP signed notes); tree.txt, witness-*.txt (leaf hashes), receipts/*.json, artifacts.json where
-there are any. Leaves form the Merkle tree of RFC 9162, 2.1; seals are Ed25519 (RFC 8032).
-Exit code 0: no change found. 5: changed; the first line names the attack and the first bad entry, from 0.
-What was cut or changed after the last checkpoint, where nobody holds a receipt, cannot be seen. Without
---public-key, from a place of your own, the export's word for its key is taken.
+checkpoints.txt (C2SP signed notes), perhaps tree.txt and witness-*.txt (leaf hashes), receipts/*.json and
+artifacts.json. The tree is that of RFC 9162, 2.1; seals are Ed25519 (RFC 8032). Exit code 0: no change found;
+5: changed, and the first line names the attack and the first bad entry, from 0. What was cut or changed after
+the last checkpoint, where nobody holds a receipt, cannot be seen. Without --public-key, from a place of your
+own, the export's word for its key is taken.
 """
 
 import argparse
@@ -223,8 +223,7 @@ def check_acts(events: Events, people: dict[str, Any] | None, seals: dict[str, A
         if right and not models <= right:
             found.append((REPLAY, entry, "an approval of another model"))
         made |= {ref["path"]: (entry, ref["seal"]) for ref in event["outputs"] if kind == "artifact.made"}
-    wrong = [(entry, path) for path, (entry, seal) in made.items() if seals.get(path, seal) != seal]
-    return found + [(ARTIFACT, entry, path) for entry, path in wrong]
+    return found + [(ARTIFACT, at, one) for one, (at, seal) in made.items() if seals.get(one, seal) != seal]
 
 
 def read_hashes(path: Path) -> Hashes:
@@ -267,9 +266,8 @@ def verify(folder: Path, known_key: bytes | None = None) -> tuple[int, bytes, li
     witnessed = [read_hashes(path) for path in sorted(folder.glob("witness-*.txt"))]
     sealed = [note.sealed for note, wrong in judged.items() if not wrong]
     change = check_leaves(present, read_hashes(folder / "tree.txt"), witnessed, sealed)
-    found += [change] if change else []
+    found += ([change] if change else []) + ([] if lines else [(CUT, 0, "no entries")])
     found += [late for late in clock if not change or (late[1] or 0) < (change[1] or 0)]
-    found += [(CUT, 0, "no entries")] if not lines else []
     named = [e["record"].get("public_key") for at, e in events if at == 0 and e["type"] == "ledger.created"]
     found += [(KEY, 0, "")] if named not in ([], [stated.hex()]) or known_key not in (None, stated) else []
     kept = [json.loads(path.read_bytes())["seals"] for path in folder.glob("artifacts.json")]

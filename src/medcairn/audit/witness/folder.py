@@ -12,7 +12,7 @@ from pathlib import Path
 
 from medcairn.audit.merkle import HASH_BYTES
 from medcairn.audit.seals import split_notes
-from medcairn.audit.witness.witness import LeafHashes, Attestation
+from medcairn.audit.witness.witness import Attestation, LeafHashes
 from medcairn.core.files import storage_errors, sync_folder
 
 

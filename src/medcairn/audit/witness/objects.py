@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from medcairn.audit.merkle import HASH_BYTES
-from medcairn.audit.witness.witness import LeafHashes, Attestation
+from medcairn.audit.witness.witness import Attestation, LeafHashes
 from medcairn.core.errors import ExternalError, MedcairnError, TransientError, raise_alone
 
 if TYPE_CHECKING:

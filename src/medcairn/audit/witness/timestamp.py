@@ -16,7 +16,7 @@ import httpx
 from cryptography import x509
 
 from medcairn.audit.seals import SignedNote
-from medcairn.audit.witness.witness import LeafHashes, Attestation
+from medcairn.audit.witness.witness import Attestation, LeafHashes
 from medcairn.core.errors import ExternalError, IntegrityError, TransientError, UsageError
 from medcairn.core.files import storage_errors, write_file
 
