@@ -12,7 +12,8 @@ from pathlib import Path
 from medcairn.audit import Evidence, LedgerAddress, Receipt, export_ledger
 from medcairn.audit.standalone import VERIFIER
 
-_VERIFY = runpy.run_path(str(VERIFIER), run_name="verify_audit")["verify"]
+_MODULE = runpy.run_path(str(VERIFIER), run_name="verify_audit")
+_VERIFY, DIFFERENCE = _MODULE["verify"], _MODULE["difference"]
 
 Named = list[tuple[str | None, int | None]]
 
@@ -42,4 +43,4 @@ def standalone_findings(folder: Path, *arguments: str) -> Named:
     return [(one["attack"], one["entry"]) for one in found]
 
 
-__all__ = ["Named", "export", "findings_in_process", "standalone_findings"]
+__all__ = ["DIFFERENCE", "Named", "export", "findings_in_process", "standalone_findings"]

@@ -96,6 +96,16 @@ def test_a_ledger_that_was_set_back_is_not_sealed_a_second_time(ledger: Ledger, 
                 now.checkpoint()
 
 
+def test_a_new_ledger_is_not_put_beside_the_checkpoints_of_another(ledger: Ledger, path: Path) -> None:
+    ledger.checkpoint()
+    ledger.close()
+    path.unlink()
+    key = path.parent / "new" / "key"
+    with pytest.raises(UsageError, match="Checkpoints of another ledger"):
+        Ledger.create(path, key, origin="test/ledger", clock=SystemClock(), ids=RandomIds())
+    assert not path.exists() and not key.exists()
+
+
 def test_what_another_wrote_into_the_witness_file_does_not_stop_the_seal(ledger: Ledger, path: Path) -> None:
     fill(ledger, 3)
     forged = Checkpoint("test/ledger", 99, b"\x00" * 32).sealed(SealKey.create(path.parent / "other" / "key"))

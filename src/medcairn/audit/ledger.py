@@ -131,7 +131,12 @@ class Ledger:
         ids: Ids,
         witnesses: Sequence[Witness] = (),
     ) -> Self:
-        """A new ledger; its first event says who seals it."""
+        """A new ledger; its first event says who seals it.
+
+        Raises :class:`UsageError` when there is one, or what a witness took of one that was there before.
+        """
+        if isinstance(address, Path) and FolderWitness.beside(address).latest() is not None:
+            raise UsageError("Checkpoints of another ledger are here", hint="Move them away", file=address)
         key = SealKey.create(seal_key)
         create_store(address, origin=origin, public_key=key.public).close()
         ledger = cls(address, key, clock=clock, ids=ids, witnesses=witnesses, key_file=seal_key)

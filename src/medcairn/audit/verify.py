@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from medcairn.audit import merkle
@@ -61,9 +61,10 @@ def verify_ledger(
 ) -> LedgerCheck:
     """Check the ledger at ``address`` against itself, the witness beside it, and ``evidence``.
 
-    ``public_key`` is short for an evidence of nothing else.
+    ``public_key`` goes before the one in ``evidence``.
     """
-    evidence = evidence or Evidence(public_key=public_key)
+    evidence = evidence or Evidence()
+    evidence = evidence if public_key is None else replace(evidence, public_key=public_key)
     # The witness is read first: what it holds was in the store before.
     beside = [FolderWitness.beside(address).attestation()] if isinstance(address, Path) else []
     attestations = [*beside, *evidence.witnesses]

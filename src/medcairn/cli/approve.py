@@ -8,12 +8,10 @@ from typing import Annotated
 import typer
 
 from medcairn.cli.output import JsonFlag, print_json, say
+from medcairn.cli.people import Code, PasswordFile, read_code, read_password
 from medcairn.cli.study import StudyFolder
 
 Signer = Annotated[str, typer.Option("--as", metavar="NAME", help="Who signs; see `medcairn users list`.")]
-PasswordFile = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Read the password from this file; asked for otherwise.")
-]
 
 
 def register(app: typer.Typer) -> None:
@@ -26,13 +24,14 @@ def approve(
     signer: Signer,
     study_folder: StudyFolder = Path(),
     password_file: PasswordFile = None,
+    code: Code = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Approve the validated candidate with your e-signature; `medcairn package` needs enough of these.
 
     Example: medcairn approve --as ada --study diabetes
     """
-    _sign(signer, "approved", study_folder, password_file, as_json=as_json)
+    _sign(signer, "approved", study_folder, password_file, code, as_json=as_json)
 
 
 def sign(
@@ -42,26 +41,31 @@ def sign(
     ] = "reviewed",
     study_folder: StudyFolder = Path(),
     password_file: PasswordFile = None,
+    code: Code = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Sign the validated candidate with the meaning that you give.
 
     Example: medcairn sign --as ada --meaning reviewed --study diabetes
     """
-    _sign(signer, meaning, study_folder, password_file, as_json=as_json)
+    _sign(signer, meaning, study_folder, password_file, code, as_json=as_json)
 
 
-def _sign(name: str, meaning: str, study_folder: Path, password_file: Path | None, *, as_json: bool) -> None:
+def _sign(
+    name: str, meaning: str, study_folder: Path, password_file: Path | None, code: str | None, *, as_json: bool
+) -> None:
     from medcairn.access import Meaning
-    from medcairn.cli.people import read_password
     from medcairn.core.errors import UsageError
     from medcairn.pipeline.approval import sign_candidate
+    from medcairn.pipeline.people import people_of
     from medcairn.pipeline.study import Study
 
     if meaning not in set(Meaning):
         raise UsageError("There is no such meaning", hint="Meanings: " + ", ".join(Meaning))
     study = Study.open(study_folder)
-    signature = sign_candidate(study, name, read_password(password_file), meaning=Meaning(meaning))
+    password = read_password(password_file, whose=name)
+    code = read_code(people_of(study), name, code)
+    signature = sign_candidate(study, name, password, meaning=Meaning(meaning), code=code)
     if as_json:
         print_json({"signature": signature.as_json()})
         return

@@ -32,16 +32,24 @@ def verify(
         str | None,
         typer.Option(metavar="HEX", help="The ledger's public key, as you know it from elsewhere."),
     ] = None,
+    since: Annotated[
+        Path | None,
+        typer.Option(metavar="CHECKPOINT", help="A file with a signed checkpoint that you kept."),
+    ] = None,
+    receipts: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="A folder of receipts that people kept.")
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Check the ledger, its checkpoints and every artifact that it names. Exit code 5 names what changed.
 
-    Example: medcairn audit verify --study diabetes
+    Example: medcairn audit verify --study diabetes --receipts ~/receipts
     """
     from medcairn.pipeline.verification import public_key_from_hex, verify_study
 
     key = public_key_from_hex(public_key) if public_key else None
-    check = verify_study(study_folder, public_key=key)
+    kept = _checkpoint_in(since) if since is not None else None
+    check = verify_study(study_folder, public_key=key, since=kept, receipts=receipts)
     if as_json:
         print_json(check.as_json())
     else:
@@ -55,6 +63,17 @@ def verify(
         raise IntegrityError("The trail is not as it was recorded", findings=len(check.findings))
     if not as_json:
         say("✓ No change found. A tail cut after the last checkpoint that anyone holds cannot be seen")
+
+
+def _checkpoint_in(file: Path) -> str:
+    from medcairn.core.errors import UsageError
+
+    text: str | None = None
+    with suppress(OSError, UnicodeDecodeError):
+        text = file.read_text(encoding="utf-8")
+    if text is None:
+        raise UsageError("The checkpoint cannot be read", file=file)
+    return text
 
 
 @commands.command()
@@ -203,7 +222,7 @@ def _amount(value: JSON) -> str:
 
 
 def _export_package(study_folder: Path, out: Path) -> dict[str, JSON]:
-    from medcairn.access import People
+    from medcairn.pipeline.people import signing_keys
     from medcairn.pipeline.study import Study
     from medcairn.pipeline.verification import verify_study
     from medcairn.reports.audit_package import write_audit_package
@@ -217,7 +236,7 @@ def _export_package(study_folder: Path, out: Path) -> dict[str, JSON]:
         study.root,
         ledger=study.ledger_file,
         checked=Checked(findings, check.ledger.checkpoints, check.ledger.root_hash.hex()),
-        people={name: [key] for name, key in People(study.people_file).public_keys().items()},
+        people={name: list(keys) for name, keys in signing_keys(study.events()).items()},
     )
     return {**report.as_json(), "findings": len(findings)}
 

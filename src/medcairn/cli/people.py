@@ -1,4 +1,4 @@
-"""How every command learns who somebody is: passwords and one-time codes; and where access's notices go."""
+"""How every command learns who somebody is: passwords and one-time codes."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from medcairn.access import Notice, People, Person
+    from medcairn.access import People, Person
     from medcairn.core.clock import Clock
-    from medcairn.pipeline.study import Study
 
 PASSWORD_VARIABLE = "MEDCAIRN_PASSWORD"  # noqa: S105 - the name of a variable
 CODE_VARIABLE = "MEDCAIRN_CODE"
@@ -40,29 +39,6 @@ def register(app: typer.Typer) -> None:
     tokens.register(app)
 
 
-def open_people(study: Study, *, policy: str | Path = "basic") -> People:
-    """The people store of ``study``; what happens in it goes to the study's ledger."""
-    from medcairn.access import People, read_policy
-
-    def told(notice: Notice) -> bool:
-        return record_notice(study, notice)
-
-    return People(study.people_file, policy=read_policy(policy), told=told)
-
-
-def record_notice(study: Study, notice: Notice) -> bool:
-    """Append ``notice`` to the ledger. False when the ledger has no type for it: it stays in the outbox."""
-    from medcairn.audit import EventType
-    from medcairn.pipeline.study import acting_person
-
-    if notice.kind.value not in set(EventType):
-        return False
-    actor = acting_person() if notice.actor == "owner" else notice.actor
-    with study.ledger() as ledger:
-        ledger.append(EventType(notice.kind.value), actor=actor, record=notice.record)
-    return True
-
-
 @dataclass(frozen=True)
 class Acting:
     """A person who signed in to do something in a study."""
@@ -74,10 +50,11 @@ class Acting:
 
 def acting(study_folder: Path, name: str, password_file: Path | None, code: str | None) -> Acting:
     """``name``, who gives a password and, where set up, a one-time code."""
+    from medcairn.pipeline.people import people_of
     from medcairn.pipeline.study import Study
 
     study = Study.open(study_folder)
-    people = open_people(study)
+    people = people_of(study)
     password = read_password(password_file, whose=name)
     person = people.authenticate(name, password, code=read_code(people, name, code), clock=study.clock)
     return Acting(people, person, study.clock)
@@ -145,9 +122,7 @@ __all__ = [
     "Code",
     "PasswordFile",
     "acting",
-    "open_people",
     "read_code",
     "read_password",
-    "record_notice",
     "register",
 ]

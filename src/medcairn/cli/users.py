@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from medcairn.cli.output import JsonFlag, note, print_json, say
-from medcairn.cli.people import Code, PasswordFile, acting, open_people, read_code, read_password
+from medcairn.cli.people import Code, PasswordFile, acting, read_code, read_password
 from medcairn.cli.study import StudyFolder
 
 if TYPE_CHECKING:
@@ -57,11 +57,12 @@ def add(
 
     Example: medcairn users add ada --printed-name "Ada Okafor" --role clinical_reviewer --study diabetes
     """
+    from medcairn.pipeline.people import people_of
     from medcairn.pipeline.study import Study
 
     wanted = checked_roles(role)
     study = Study.open(study_folder)
-    people = open_people(study)
+    people = people_of(study)
     chosen = read_password(password_file, confirm=True)
     person = people.add(name, printed_name=printed_name, roles=wanted, password=chosen, clock=study.clock)
     if as_json:
@@ -85,11 +86,12 @@ def invite(
 
     Example: medcairn users invite bea --printed-name "Bea Lind" --role operator --by root --study diabetes
     """
+    from medcairn.pipeline.people import people_of
     from medcairn.pipeline.study import Study
 
     wanted = checked_roles(role)
     study = Study.open(study_folder)
-    people = open_people(study)
+    people = people_of(study)
     administrator = acting(study_folder, by, password_file, code).person if by else None
     invitation = people.invite(
         name, printed_name=printed_name, roles=wanted, by=administrator, clock=study.clock
@@ -173,10 +175,11 @@ def password(
 
     Example: medcairn users password ada --study diabetes
     """
+    from medcairn.pipeline.people import people_of
     from medcairn.pipeline.study import Study
 
     study = Study.open(study_folder)
-    people = open_people(study)
+    people = people_of(study)
     old = read_password(password_file, whose=name)
     given_code = read_code(people, name, code)
     note("Now the new password")
@@ -203,6 +206,7 @@ def second_factor(
 
     Example: medcairn users second-factor ada --study diabetes
     """
+    from medcairn.pipeline.people import people_of
     from medcairn.pipeline.study import Study
 
     if remove_by is not None:
@@ -211,7 +215,7 @@ def second_factor(
         say(f"{name} has no second factor now")
         return
     study = Study.open(study_folder)
-    people = open_people(study)
+    people = people_of(study)
     mine = read_password(password_file, whose=name)
     enrolment = people.second_factors.begin(name, mine, code=read_code(people, name, code), clock=study.clock)
     say("Put this into an authenticator app; it is shown once:")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from medcairn.cli.output import note, say
-from medcairn.cli.people import By, Code, PasswordFile, acting, open_people, read_code, read_password
+from medcairn.cli.people import By, Code, PasswordFile, acting, read_code, read_password
 from medcairn.cli.study import StudyFolder
 from medcairn.cli.users import Name, Roles, checked_roles
 
@@ -45,12 +45,13 @@ def prove(
     """
     from medcairn.access import ProofMethod
     from medcairn.core.errors import UsageError
+    from medcairn.pipeline.people import people_of
     from medcairn.pipeline.study import Study
 
     if method not in set(ProofMethod):
         raise UsageError("There is no such method", hint="Methods: " + ", ".join(ProofMethod))
     study = Study.open(study_folder)
-    people = open_people(study)
+    people = people_of(study)
     found = people.find(name)
     if found is not None:
         note(f"The signing key of {name} begins with {found.public_key[:16]}")

@@ -189,6 +189,14 @@ class ApprovalSection(_Record):
     signatures: int = Field(default=2, ge=1, le=10, description="Different people, none of them the author.")
 
 
+class AccessSection(_Record):
+    """The people of the study."""
+
+    policy: Rules = Field(
+        default="basic", description="basic, part11, or a .yaml file of your own, relative to the study."
+    )
+
+
 class ServingSection(_Record):
     """The prediction service."""
 
@@ -218,6 +226,7 @@ class Settings(_Record):
     training: TrainingSection = TrainingSection()
     validation: ValidationSection = ValidationSection()
     approval: ApprovalSection = ApprovalSection()
+    access: AccessSection = AccessSection()
     serving: ServingSection = ServingSection()
     monitoring: MonitoringSection = MonitoringSection()
 
@@ -294,6 +303,7 @@ def _problem(problems: list[tuple[str, str]]) -> SettingsError:
 
 __all__ = [
     "SETTINGS_FILE",
+    "AccessSection",
     "ApprovalSection",
     "BulkSource",
     "DeidSection",

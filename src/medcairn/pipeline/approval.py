@@ -10,6 +10,7 @@ from medcairn.core.errors import MedcairnError, UsageError
 from medcairn.core.labels import Label
 from medcairn.packaging import ApprovalRecord, Approvals
 from medcairn.packaging import approval_record as packaged_record
+from medcairn.pipeline.people import people_of
 from medcairn.pipeline.plan import last_finishes
 from medcairn.pipeline.study import Study
 
@@ -47,8 +48,11 @@ def author(study: Study) -> Label:
     return Label(finish.event.actor.removeprefix("person:"))
 
 
-def sign_candidate(study: Study, name: str, password: str, *, meaning: Meaning) -> ESignature:
-    """Sign the candidate as ``name`` and record it; a refusal is recorded too.
+def sign_candidate(
+    study: Study, name: str, password: str, *, meaning: Meaning, code: str | None = None
+) -> ESignature:
+    """Sign the candidate as ``name`` and record it; a refusal is recorded too. ``code`` is the one-time code
+    of who has a second factor.
 
     Raises what :meth:`People.sign` raises, and :class:`UsageError` when there is nothing to sign.
     """
@@ -57,8 +61,9 @@ def sign_candidate(study: Study, name: str, password: str, *, meaning: Meaning) 
     looked_at = tuple(artifacts[key] for key in ("model", "gold", "validation"))
     with study.ledger() as ledger:
         try:
-            people = People(study.people_file)
-            signature = people.sign(name, password, record=record.digest, meaning=meaning, clock=study.clock)
+            signature = people_of(study).sign(
+                name, password, record=record.digest, meaning=meaning, clock=study.clock, code=code
+            )
         except MedcairnError as failure:
             refused: dict[str, JSON] = {
                 "code": failure.code,

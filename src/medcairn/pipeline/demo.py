@@ -237,7 +237,7 @@ def _run(
 def _sign(study: Study, told: Callable[[str], None]) -> None:
     """Two demonstration people sign. Their passwords are random, and forgotten when this returns."""
     record = approval_record(study)
-    people = People(study.people_file)
+    people = people_of(study)
     signed = {signature.signer for signature in approvals(study, record).signatures}
     for name, printed_name, role in SIGNERS:
         if name in signed:
@@ -246,9 +246,6 @@ def _sign(study: Study, told: Callable[[str], None]) -> None:
         if people.find(name) is not None:
             name = f"{name}-{secrets.token_hex(3)}"  # their password is forgotten, so someone new signs
         people.add(name, printed_name=printed_name, roles=[role], password=password)
-        with study.ledger() as ledger:
-            added: dict[str, JSON] = {"name": name, "roles": [role.value], "demonstration": True}
-            ledger.append(EventType.PERSON_ADDED, actor=acting_person(), record=added)
         signature = sign_candidate(study, name, password, meaning=Meaning.APPROVED)
         told(f"{signature.printed_name} signed: {signature.meaning.value}")
 

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from medcairn.audit import EventType, Finding, LedgerCheck, read_events, verify_ledger
+from medcairn.audit import (
+    EventType,
+    Evidence,
+    Finding,
+    LedgerCheck,
+    read_events,
+    read_receipts,
+    verify_ledger,
+)
 from medcairn.audit.events import StoredEvent
 from medcairn.core.artifacts import MANIFEST, ArtifactRef, changed_parts, read_manifest
 from medcairn.core.canonical import JSON
 from medcairn.core.digests import digest_file
 from medcairn.core.errors import MedcairnError, UsageError
+from medcairn.pipeline.people import signing_keys
 from medcairn.serving import prediction_digests
 
 _LEDGER = "ledger.db"
@@ -37,20 +47,36 @@ class StudyCheck:
         }
 
 
-def verify_study(root: Path, *, public_key: bytes | None = None) -> StudyCheck:
+def verify_study(
+    root: Path,
+    *,
+    public_key: bytes | None = None,
+    since: str | None = None,
+    receipts: Path | None = None,
+) -> StudyCheck:
     """Check everything in the study folder ``root`` that the ledger speaks of.
 
-    Artifacts are the latest of each path: an earlier one was replaced by a run that recorded it.
+    ``public_key`` is the ledger's first seal key, ``since`` a signed checkpoint and ``receipts`` a folder of
+    receipts, as the reader kept them elsewhere. Artifacts are the latest of each path: an earlier one was
+    replaced by a run that recorded it. Signatures must be by keys that the ledger tells of.
+
+    Raises :class:`UsageError` when there is no such folder of receipts.
     """
-    ledger = verify_ledger(root / _LEDGER, public_key=public_key)
-    findings = list(ledger.findings)
     try:
-        events = list(read_events(root / _LEDGER, EventType.ARTIFACT_MADE, EventType.PREDICTION_MADE))
+        events = list(read_events(root / _LEDGER))
     except MedcairnError:
-        events = []  # the ledger's own check has said so
-    latest = {ref.path: ref for stored in events for ref in stored.event.outputs}
-    for ref in latest.values():
-        findings += _check_artifact(root, ref)
+        events = []  # the ledger's own check says so
+    evidence = Evidence(
+        public_key=public_key,
+        since=since,
+        receipts=read_receipts(receipts) if receipts is not None else (),
+        people=signing_keys(events) or None,
+        artifacts=partial(_check_artifact, root),
+    )
+    ledger = verify_ledger(root / _LEDGER, evidence=evidence)
+    findings = list(ledger.findings)
+    made_artifacts = (stored for stored in events if stored.event.type is EventType.ARTIFACT_MADE)
+    latest = {ref.path for stored in made_artifacts for ref in stored.event.outputs}
     made = [stored for stored in events if stored.event.type is EventType.PREDICTION_MADE]
     findings += _check_predictions(root / "phi" / "predictions.db", made)
     return StudyCheck(ledger, len(latest), len(made), tuple(findings))
@@ -67,16 +93,17 @@ def public_key_from_hex(text: str) -> bytes:
     return key
 
 
-def _check_artifact(root: Path, ref: ArtifactRef) -> Iterator[Finding]:
+def _check_artifact(root: Path, ref: ArtifactRef) -> Iterator[tuple[str, str]]:
+    """(what, where) for everything that is not as it was recorded."""
     folder = root / ref.path
     if not (folder / MANIFEST).is_file():
-        yield Finding("An artifact is missing", ref.path)
+        yield "An artifact is missing", ref.path
         return
     if digest_file(folder / MANIFEST) != ref.seal:
-        yield Finding("An artifact's manifest is not the one recorded", f"{ref.path}/{MANIFEST}")
+        yield "An artifact's manifest is not the one recorded", f"{ref.path}/{MANIFEST}"
         return
     for path, what in changed_parts(folder, read_manifest(folder)):
-        yield Finding(f"A file of an artifact is {what}", f"{ref.path}/{path}")
+        yield f"A file of an artifact is {what}", f"{ref.path}/{path}"
 
 
 def _check_predictions(path: Path, made: list[StoredEvent]) -> Iterator[Finding]:

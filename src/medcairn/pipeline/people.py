@@ -1,0 +1,55 @@
+"""The people of a study: their store under the study's policy, and what happens there as ledger events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+from medcairn.access import Notice, NoticeKind, People, key_ring_of, read_policy
+from medcairn.audit import EventType
+from medcairn.audit.events import StoredEvent
+from medcairn.pipeline.study import Study, acting_person
+
+
+def people_of(study: Study) -> People:
+    """The people store of ``study``; what happens in it goes to the study's ledger.
+
+    Raises :class:`~medcairn.core.errors.SettingsError` when the policy in ``study.yaml`` cannot be used.
+    """
+    policy = study.settings.access.policy
+    rules: str | Path = study.within(Path(policy)) if policy.endswith((".yaml", ".yml")) else policy
+    return People(study.people_file, policy=read_policy(rules), told=partial(record_notice, study))
+
+
+def record_notice(study: Study, notice: Notice) -> None:
+    """Append ``notice`` to the study's ledger."""
+    actor = acting_person() if notice.actor == "owner" else notice.actor
+    with study.ledger() as ledger:
+        ledger.append(EventType(notice.kind.value), actor=actor, record=notice.record)
+
+
+def signing_keys(events: Iterable[StoredEvent], *, endorsed: bool = False) -> Mapping[str, Sequence[str]]:
+    """Every public key (hex) that was ever a person's, by name, as the ledger's events tell.
+
+    ``endorsed``: a key counts only once a person with a trusted key vouched for whose it is.
+    """
+    found: dict[str, list[str]] = {}
+    for key in key_ring_of(map(_notice, _about_people(events)), endorsed=endorsed).keys:
+        found.setdefault(key.owner, []).append(key.public_key)
+    return found
+
+
+def _about_people(events: Iterable[StoredEvent]) -> Iterable[StoredEvent]:
+    kinds = set(NoticeKind)
+    return (stored for stored in events if stored.event.type.value in kinds)
+
+
+def _notice(stored: StoredEvent) -> Notice:
+    event = stored.event
+    at = datetime.fromisoformat(event.recorded_at)
+    return Notice(NoticeKind(event.type.value), at, event.actor, event.record)
+
+
+__all__ = ["people_of", "record_notice", "signing_keys"]
