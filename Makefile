@@ -39,7 +39,7 @@ bench: $(READY)  ## Measure speed and peak memory of every stage
 	$(BIN)/python -m bench
 
 lock: $(READY)  ## Pin every dependency by hash again (needs uv)
-	uv pip compile pyproject.toml --extra mlflow --extra serve --extra postgres --extra stores --extra spark --extra dev --universal \
+	uv pip compile pyproject.toml --extra mlflow --extra serve --extra postgres --extra stores --extra spark --extra organisation --extra timestamps --extra dev --universal \
 	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o requirements.lock
 
 clean:  ## Remove what this file made, the demo study included

@@ -60,6 +60,7 @@ def carry_out(book: Book, attack: Attack, level: str, backup: Backup | None) -> 
             ledger.checkpoint()
 
 
+@pytest.mark.part11("11.10(a)", "11.10(e)")
 @pytest.mark.parametrize("level", ["sql", "raw"])
 @pytest.mark.parametrize("attack", Attack)
 def test_an_attack_is_named_and_located(book: Book, attack: Attack, level: str, tmp_path: Path) -> None:

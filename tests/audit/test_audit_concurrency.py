@@ -62,6 +62,7 @@ def test_ten_processes_append_at_once_to_one_consistent_tree(book: Book) -> None
     assert check.checkpoints >= 1
 
 
+@pytest.mark.part11("11.10(c)")
 @pytest.mark.parametrize("kills", range(2))
 def test_what_was_acknowledged_survives_kill_9(book: Book, kills: int) -> None:
     begun(book)

@@ -43,6 +43,7 @@ def fill(ledger: Ledger, count: int = 9) -> None:
         ledger.append(EventType.RUN_STARTED, actor="pipeline", record={"number": number})
 
 
+@pytest.mark.part11("11.10(b)")
 def test_events_come_back_in_order(ledger: Ledger, path: Path) -> None:
     fill(ledger, 3)
     numbers = [stored.event.record["number"] for stored in ledger.events(EventType.RUN_STARTED)]
@@ -148,6 +149,7 @@ def test_a_seal_key_that_others_can_read_is_refused(ledger: Ledger, path: Path) 
         SealKey.open(key)
 
 
+@pytest.mark.part11("11.10(e)")
 def test_time_that_runs_backwards_is_found(path: Path) -> None:
     key = path.parent / "keys" / "seal.key"
     with Ledger.create(path, key, origin="test/ledger", clock=SystemClock(), ids=RandomIds()):
@@ -159,6 +161,7 @@ def test_time_that_runs_backwards_is_found(path: Path) -> None:
     assert (check.attack, check.first_bad_entry) == (Attack.CLOCK_ROLLBACK, 1)
 
 
+@pytest.mark.part11("11.10(e)")
 def test_a_flipped_byte_anywhere_is_found_or_changes_nothing(ledger: Ledger, path: Path) -> None:
     fill(ledger, 30)
     ledger.checkpoint()

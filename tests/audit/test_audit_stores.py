@@ -134,6 +134,7 @@ CHANGES = (
 )
 
 
+@pytest.mark.part11("11.10(e)")
 @pytest.mark.parametrize("statement", CHANGES)
 def test_the_tables_refuse_change_also_from_their_owner(book: Book, filled: Store, statement: str) -> None:
     filled.add_checkpoint(3, "three")

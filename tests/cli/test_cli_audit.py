@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -21,10 +20,6 @@ study: {name: demo}
 source: {kind: files, path: source}
 deid: {as_of: 2025-06-30}
 """
-_WITH_EXCHANGE = pytest.mark.skipif(
-    importlib.util.find_spec("medcairn.audit.exchange") is None,
-    reason="the ledger's exchange files and the stand-alone verifier are not merged here yet",
-)
 
 
 @pytest.fixture
@@ -136,7 +131,6 @@ def test_looking_at_the_trail_adds_nothing_to_it(
     assert len(study.events()) == before
 
 
-@_WITH_EXCHANGE
 def test_the_package_s_own_verifier_agrees(
     study: Study, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -20,6 +20,7 @@ def test_an_untouched_study_is_clean(copied: Path) -> None:
     assert "No change found" in result.out
 
 
+@pytest.mark.part11("11.10(c)")
 @pytest.mark.parametrize(
     ("pattern", "what"),
     [
@@ -55,6 +56,7 @@ def test_a_flipped_byte_in_the_ledger_is_named(copied: Path) -> None:
     assert any(finding["where"].startswith("entry ") for finding in findings)
 
 
+@pytest.mark.part11("11.10(c)")
 def test_a_missing_artifact_is_named(copied: Path) -> None:
     (copied / "lake" / "silver" / "manifest.json").unlink()
     result = run_medcairn("audit", "verify", "--study", copied, check=False)

@@ -49,14 +49,17 @@ def test_a_review_is_no_approval(tmp_path: Path, candidate: Built) -> None:
     assert refused(candidate, tmp_path / "a", approvals) is Check.ENOUGH_APPROVALS
 
 
+@pytest.mark.part11("11.10(g)")
 def test_one_person_twice_is_one_person(tmp_path: Path, candidate: Built) -> None:
     assert refused(candidate, tmp_path / "a", candidate.sign("ada", "ada")) is Check.SIGNERS_DISTINCT
 
 
+@pytest.mark.part11("11.10(g)")
 def test_the_author_does_not_approve(tmp_path: Path, candidate: Built) -> None:
     assert refused(candidate, tmp_path / "a", candidate.sign("ada", "dan")) is Check.SIGNER_IS_NOT_AUTHOR
 
 
+@pytest.mark.part11("11.50(b)", "11.70")
 @pytest.mark.parametrize("name", ["model/model.onnx", "gold/feature_spec.json", "validation/report.json"])
 def test_a_signature_does_not_cover_what_changed_after_it(
     tmp_path: Path, candidate: Built, name: str
@@ -67,6 +70,7 @@ def test_a_signature_does_not_cover_what_changed_after_it(
     assert refused(candidate, tmp_path / "a", approvals) is Check.RECORD_IS_THIS_MODEL
 
 
+@pytest.mark.part11("11.50(b)", "11.70")
 def test_a_changed_signature_is_refused(tmp_path: Path, candidate: Built) -> None:
     approvals = candidate.sign("ada", "bea")
     first, second = approvals.signatures
@@ -85,6 +89,7 @@ def test_a_signature_by_an_unknown_key_is_refused(tmp_path: Path, candidate: Bui
     assert refused(candidate, tmp_path / "b", replace(approvals, public_keys={})) is Check.SEALS_HOLD
 
 
+@pytest.mark.part11("11.10(a)")
 @pytest.mark.parametrize("verdict", ["failed", "", "PASSED", "passed "])
 def test_a_model_that_failed_validation_is_refused_whoever_signs(
     tmp_path: Path, make_candidate: Callable[[str], Built], verdict: str
@@ -93,6 +98,7 @@ def test_a_model_that_failed_validation_is_refused_whoever_signs(
     assert refused(candidate, tmp_path / "a", candidate.sign("ada", "bea")) is Check.VALIDATION_PASSED
 
 
+@pytest.mark.part11("11.10(f)")
 def test_a_gate_without_checks_denies() -> None:
     digest = digest_bytes(b"x")
     record = ApprovalRecord(Label("m"), Label("1"), Label("dan"), digest, digest, digest)
@@ -143,6 +149,7 @@ def test_a_broken_list_of_digests_is_an_integrity_failure(package: Path, text: s
         open_package(package)
 
 
+@pytest.mark.part11("11.50(b)", "11.70")
 def test_a_swapped_model_breaks_the_signatures_though_the_digests_were_made_anew(package: Path) -> None:
     (package / "model" / "model.onnx").write_bytes(b"another model")
     seal_package(package)
@@ -172,6 +179,7 @@ def test_a_folder_that_is_no_package(tmp_path: Path) -> None:
         open_package(tmp_path)
 
 
+@pytest.mark.part11("11.50(b)", "11.70")
 def test_moved_signatures_do_not_open_another_version(package: Path) -> None:
     about = json.loads((package / "package.json").read_bytes())
     (package / "package.json").write_text(json.dumps({**about, "version": "2"}))

@@ -133,11 +133,13 @@ def test_of_an_unexpected_failure_only_the_kind_is_recorded(study: Study) -> Non
     assert study.events(EventType.STAGE_FAILED)[0].event.record == {"code": "error", "kind": "ValueError"}
 
 
+@pytest.mark.part11("11.10(f)")
 def test_a_step_whose_input_was_never_made_says_what_to_do(study: Study) -> None:
     with pytest.raises(UsageError, match="Run the earlier steps first"):
         run_steps(study, [SECOND], ACTIONS, progress=NoProgress())
 
 
+@pytest.mark.part11("11.10(e)")
 def test_events_record_cost_inputs_and_outputs(study: Study) -> None:
     run(study)
     event = study.events(EventType.STAGE_FINISHED)[1].event
@@ -210,6 +212,7 @@ def test_init_refuses_a_second_study_and_leaves_nothing_when_settings_are_wrong(
     assert not (tmp_path / "other").exists()
 
 
+@pytest.mark.part11("11.10(c)")
 def test_secrets_and_phi_are_private(study: Study) -> None:
     for path in ("phi", "keys"):
         assert (study.root / path).stat().st_mode & 0o077 == 0

@@ -21,6 +21,7 @@ ALLOWED = {
 }
 
 
+@pytest.mark.part11("11.10(f)")
 @pytest.mark.parametrize("old", [None, *S])
 @pytest.mark.parametrize("new", list(S))
 def test_every_cell(old: LifecycleState | None, new: LifecycleState) -> None:
@@ -32,6 +33,7 @@ def test_every_cell(old: LifecycleState | None, new: LifecycleState) -> None:
     assert refused.value.exit_code == 4
 
 
+@pytest.mark.part11("11.10(f)")
 def test_there_is_no_way_to_production_around_a_state() -> None:
     forward = [S.CANDIDATE, S.VALIDATED, S.APPROVED, S.SHADOW, S.CANARY, S.PRODUCTION]
     for skipped in forward[:-1]:

@@ -52,7 +52,13 @@ def sign(
 
 
 def _sign(
-    name: str, meaning: str, study_folder: Path, password_file: Path | None, code: str | None, *, as_json: bool
+    name: str,
+    meaning: str,
+    study_folder: Path,
+    password_file: Path | None,
+    code: str | None,
+    *,
+    as_json: bool,
 ) -> None:
     from medcairn.access import Meaning
     from medcairn.core.errors import UsageError
@@ -70,6 +76,7 @@ def _sign(
         print_json({"signature": signature.as_json()})
         return
     say(f"{signature.printed_name} signed record {signature.record.short}: {signature.meaning.value}")
+    say(f"A receipt of the entry lies in {study.receipts_folder}: keep a copy of it elsewhere")
     say(f"Next: medcairn package --study {study_folder}")
 
 

@@ -22,6 +22,9 @@ commands = typer.Typer(no_args_is_help=True, help="Verify, trace, record, export
 
 def register(app: typer.Typer) -> None:
     """Add the audit group."""
+    from medcairn.cli import audit_seals
+
+    audit_seals.register(commands)
     app.add_typer(commands, name="audit")
 
 
@@ -58,7 +61,8 @@ def verify(
             f"artifacts, {check.predictions} predictions checked; root {check.ledger.root_hash.hex()[:16]}"
         )
         for finding in check.findings:
-            say(f"✗ {finding.what}: {finding.where}")
+            named = f" ({finding.attack})" if finding.attack else ""
+            say(f"✗ {finding.what}: {finding.where}{named}")
     if check.findings:
         raise IntegrityError("The trail is not as it was recorded", findings=len(check.findings))
     if not as_json:

@@ -51,7 +51,8 @@ def author(study: Study) -> Label:
 def sign_candidate(
     study: Study, name: str, password: str, *, meaning: Meaning, code: str | None = None
 ) -> ESignature:
-    """Sign the candidate as ``name`` and record it; a refusal is recorded too. ``code`` is the one-time code
+    """Sign the candidate as ``name`` and record it; a refusal is recorded too. A receipt of
+    the entry goes to the study's receipts folder. ``code`` is the one-time code
     of who has a second factor.
 
     Raises what :meth:`People.sign` raises, and :class:`UsageError` when there is nothing to sign.
@@ -72,13 +73,15 @@ def sign_candidate(
             }
             ledger.append(EventType.SIGNING_REFUSED, actor="pipeline", inputs=looked_at, record=refused)
             raise
-        ledger.append(
+        recorded = ledger.append(
             EventType.RECORD_SIGNED,
             actor=f"person:{signature.signer}",
             inputs=looked_at,
             record={"signed": record.as_json(), "signature": signature.as_json()},
         )
-        ledger.checkpoint()
+        receipt = ledger.receipt(recorded.index)  # it seals the entry
+    study.receipts_folder.mkdir(exist_ok=True)
+    receipt.write(study.receipts_folder)
     return signature
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
-from medcairn.access import Meaning, People, Role
+from medcairn.access import Meaning, Role
 from medcairn.audit import EventType, trace
 from medcairn.audit.trace import reaches
 from medcairn.core.canonical import JSON
@@ -25,10 +25,11 @@ from medcairn.export import new_client_key, public_jwks
 from medcairn.pipeline.actions import ACTIONS
 from medcairn.pipeline.approval import approval_record, approvals, sign_candidate
 from medcairn.pipeline.best_reachable import best_on_held_out
+from medcairn.pipeline.people import people_of
 from medcairn.pipeline.runner import StepOutcome, run_steps
 from medcairn.pipeline.serving_process import serving_process
 from medcairn.pipeline.stages import STEPS, Step, step_named, steps_until
-from medcairn.pipeline.study import Study, acting_person, init_study
+from medcairn.pipeline.study import Study, init_study
 from medcairn.pipeline.traffic import TrafficReport, send_held_out
 from medcairn.synthetic import write_ndjson
 from medcairn.synthetic.server import HospitalServer

@@ -63,6 +63,11 @@ class Study:
         return self.root / "phi" / "predictions.db"
 
     @property
+    def receipts_folder(self) -> Path:
+        """Receipts of signed entries; of use once a copy lies elsewhere."""
+        return self.root / "receipts"
+
+    @property
     def crosswalk_file(self) -> Path:
         return self.root / "phi" / "crosswalk.db"
 

@@ -66,10 +66,12 @@ def verify_study(
         events = list(read_events(root / _LEDGER))
     except MedcairnError:
         events = []  # the ledger's own check says so
+    if receipts is not None and not receipts.is_dir():
+        raise UsageError("There is no such folder of receipts", folder=receipts)
     evidence = Evidence(
         public_key=public_key,
         since=since,
-        receipts=read_receipts(receipts) if receipts is not None else (),
+        receipts=tuple(read_receipts(receipts)) if receipts is not None else (),
         people=signing_keys(events) or None,
         artifacts=partial(_check_artifact, root),
     )
