@@ -1,42 +1,14 @@
-"""Workers: results in order, errors of ours, and processes that begin anew."""
+"""Workers: results in order, and errors of ours."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 
 import pytest
 
+from core.worker_tasks import adder, failing, pid
 from medcairn.core.errors import DataError, ExternalError
 from medcairn.core.workers import Workers
-
-
-def adder(step: int) -> Callable[[int], tuple[int, int]]:
-    remembered = 0
-
-    def add(number: int) -> tuple[int, int]:
-        nonlocal remembered
-        remembered += 1
-        return number + step, remembered
-
-    return add
-
-
-def failing(how: str) -> Callable[[int], int]:
-    def fail(number: int) -> int:
-        if number == 3 and how == "ours":
-            raise DataError("Line three cannot be read", line=3)
-        if number == 3 and how == "a defect":
-            raise ValueError("patient Jane Roe")
-        if number == 3:
-            os._exit(9)
-        return number
-
-    return fail
-
-
-def pid() -> Callable[[int], int]:
-    return lambda number: os.getpid()
 
 
 @pytest.mark.parametrize("processes", [1, 3])
@@ -65,15 +37,13 @@ def test_of_any_other_failure_no_text_travels(how: str, message: str) -> None:
     assert "Roe" not in str(caught.value)
 
 
-def test_processes_stay_for_several_kinds_of_work_until_they_begin_anew() -> None:
+def test_processes_stay_for_several_kinds_of_work() -> None:
     with Workers(2) as workers:
         first = set(workers.in_order(pid, (), range(40)))
         assert set(workers.in_order(pid, (), range(40))) <= first
-        workers.begin_anew()
-        assert set(workers.in_order(pid, (), range(40))).isdisjoint(first)
+        assert os.getpid() not in first
 
 
 def test_one_process_is_this_one() -> None:
     with Workers(1) as workers:
-        workers.begin_anew()
         assert set(workers.in_order(pid, (), range(3))) == {os.getpid()}

@@ -58,9 +58,6 @@ class SparkWorkers:
         while wave := [pickle.dumps(task) for task in islice(waiting, cores * _TASKS_A_CORE)]:
             yield from self._wave(wave, cores, _on_executor(make, arguments))
 
-    def begin_anew(self) -> None:
-        """Nothing: each wave begins anew."""
-
     def _wave(self, tasks: list[bytes], cores: int, work: _Batches) -> Iterator[Any]:
         """The results of some tasks; what a result is, only ``make`` knows."""
         numbers = pa.array(range(len(tasks)), pa.int64())

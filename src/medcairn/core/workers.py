@@ -45,10 +45,6 @@ class WorkerPool(Protocol):
         """``make(*arguments)`` gives each worker its work; the results come in the order of ``tasks``."""
         ...
 
-    def begin_anew(self) -> None:
-        """What workers remember, and the code that they loaded, is given up: their next work is another."""
-        ...
-
 
 class Workers:
     """A number of processes that stay for several kinds of work; with one, the work is done here.
@@ -61,23 +57,6 @@ class Workers:
         self._workers: list[tuple[multiprocessing.process.BaseProcess, Connection]] = []
 
     def __enter__(self) -> Self:
-        self._start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is not None:
-            for worker, _ in self._workers:
-                worker.terminate()
-        self._stop()
-
-    def begin_anew(self) -> None:
-        """New processes take the place of the present ones, of which memory would not come back."""
-        self._stop()
-        self._start()
-
-    def _start(self) -> None:
         if self._processes > 1:
             context = multiprocessing.get_context("spawn")
             for _ in range(self._processes):
@@ -86,10 +65,15 @@ class Workers:
                 worker.start()
                 there.close()
                 self._workers.append((worker, here))
+        return self
 
-    def _stop(self) -> None:
-        for _, connection in self._workers:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for worker, connection in self._workers:
             connection.close()
+            if error is not None:
+                worker.terminate()
         for worker, _ in self._workers:
             worker.join(_GRACE_SECONDS)
             worker.kill()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from medcairn.core.compiled import compiled
+from medcairn.features.kernels.compiled import compiled
 
 Ints = npt.NDArray[np.int64]
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from medcairn.core.compiled import compiled
+from medcairn.features.kernels.compiled import compiled
 
 Ints = npt.NDArray[np.int64]
 

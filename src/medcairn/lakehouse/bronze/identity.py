@@ -23,7 +23,7 @@ from medcairn.core.delta import open_delta
 from medcairn.core.digests import Digest, digest_json
 from medcairn.core.errors import IntegrityError
 from medcairn.core.files import storage_errors
-from medcairn.lakehouse.arrays import values_of
+from medcairn.lakehouse.bronze.arrays import values_of
 from medcairn.lakehouse.commit import OPERATION
 
 CONTENT: Final = "medcairn.content"

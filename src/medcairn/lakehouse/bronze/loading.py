@@ -19,7 +19,7 @@ from medcairn.core.digests import Digest
 from medcairn.core.errors import DataError, ExternalError, raise_alone
 from medcairn.core.files import storage_errors
 from medcairn.core.labels import Label
-from medcairn.lakehouse.arrays import values_of
+from medcairn.lakehouse.bronze.arrays import values_of
 from medcairn.lakehouse.bronze.compare import COMPARED, Comparison, Difference, batches
 from medcairn.lakehouse.bronze.deletions import Deletions
 from medcairn.lakehouse.bronze.identity import CONTENT, known_digest, table_digest

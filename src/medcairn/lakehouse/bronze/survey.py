@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from medcairn.core.files import storage_errors
-from medcairn.lakehouse import arrays
+from medcairn.lakehouse.bronze import arrays
 from medcairn.lakehouse.bronze.source import Segment, blocks_of
 from medcairn.lakehouse.header import Header, Meta, decode_header, decode_headers, decode_odd_header
 from medcairn.lakehouse.quarantine import Reason

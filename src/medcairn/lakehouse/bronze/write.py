@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from medcairn.core.files import storage_errors
-from medcairn.lakehouse import arrays
+from medcairn.lakehouse.bronze import arrays
 from medcairn.lakehouse.bronze.schema import SCHEMA, WITH_STATISTICS, microseconds
 from medcairn.lakehouse.bronze.source import Segment
 from medcairn.lakehouse.bronze.survey import heads_file

@@ -23,7 +23,7 @@ from medcairn.lakehouse.silver.files import ROWS_PER_FILE
 from medcairn.lakehouse.silver.first_pass import Plan, Written, first_pass
 from medcairn.lakehouse.silver.medicines import MEDICATION, medicines_in
 from medcairn.lakehouse.silver.parts import Stretch, leave_only
-from medcairn.lakehouse.silver.planning import Work, divisions, plan_work, rows_of, tasks
+from medcairn.lakehouse.silver.planning import Work, divisions, plan_work, tasks
 from medcairn.lakehouse.silver.report import SilverReport, unmapped_codes
 from medcairn.lakehouse.silver.second_pass import Places, second_pass
 from medcairn.lakehouse.silver.shapes import QUARANTINE, SHAPES, Shape
@@ -38,9 +38,6 @@ if TYPE_CHECKING:
 
 _WORTH_A_PROCESS = 20_000
 """Resources, below which to start processes takes longer than it saves."""
-_BY_COLUMN = ("Observation",)
-_WORTH_COMPILING = 250_000
-"""Resources of a type, below which to load compiled code takes longer than it saves."""
 
 
 def build_silver(
@@ -103,8 +100,6 @@ class _Run:
     def build(self) -> int:
         """Both passes and the commits. Gives the number of files written."""
         written = self._type()
-        if self._by_column:
-            self.workers.begin_anew()  # compiled code and its compiler take 70 MB a process
         places = Places(self.spill, self.out_dir, self.work.renewed)
         plans = [self._plan(shape, written.get(shape.name, {})) for shape in SHAPES.values()]
         branches = [branch for plan in plans for branch in plan.branches]
@@ -118,16 +113,10 @@ class _Run:
             self._commit(plan.shape, files)
         return len(branches)
 
-    @property
-    def _by_column(self) -> frozenset[str]:
-        return frozenset(name for name in _BY_COLUMN if rows_of(self.work, name) > _WORTH_COMPILING)
-
     def _type(self) -> Written:
         self.boundaries = divisions(self.work)
         medicines = medicines_in(self.bronze_dir)
-        plan = Plan(
-            self.bronze_dir, self.spill, self.boundaries, self.work.several, medicines, self._by_column
-        )
+        plan = Plan(self.bronze_dir, self.spill, self.boundaries, self.work.several, medicines)
         self.progress.begin("silver: typing resources", self.work.resources, "resources")
         written: Written = {}
         jobs = tasks(self.work)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from operator import length_hint
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,7 +17,6 @@ import pyarrow.parquet as pq
 
 from medcairn.core.errors import DataError, IntegrityError
 from medcairn.core.lean_imports import hidden
-from medcairn.lakehouse import arrays
 from medcairn.lakehouse.bronze import bronze_rows, version_key
 from medcairn.lakehouse.silver.codings import Coding
 from medcairn.lakehouse.silver.parts import Scatter, Stretch, part_of, plain_part
@@ -29,24 +28,19 @@ from medcairn.lakehouse.silver.typed import HEAD
 from medcairn.lakehouse.silver.typer import Typer
 from medcairn.lakehouse.silver.versions import Interval, Version, intervals
 
-if TYPE_CHECKING:
-    from medcairn.lakehouse.silver.columnar.observations import ObservationColumns
-
 _ROWS_AT_ONCE = 1 << 14
 
 
 @dataclass(frozen=True)
 class Plan:
     """What every task of the pass knows. ``several`` are, by resource type, files of the sorted ids that have
-    more than one row in bronze (tasks of whole resources leave them out). ``by_column`` are resource types of
-    which so much is typed that compiled code is worth its start."""
+    more than one row in bronze (tasks of whole resources leave them out)."""
 
     bronze_dir: Path
     spill: Path
     boundaries: dict[str, list[str]]
     several: Mapping[str, Path]
     medicines: Mapping[str, tuple[Coding, ...]]
-    by_column: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -160,7 +154,6 @@ class _FirstPass:
         self._plan = plan
         self._scatter = Scatter(plan.spill, plan.boundaries)
         self._typers: dict[str, QuickTyper] = {}
-        self._columns: ObservationColumns | None = None
         self._several: dict[str, pa.Array] = {}
         self._written: Written = {}
         self._problems: set[tuple[object, ...]] = set()
@@ -176,11 +169,9 @@ class _FirstPass:
         typer = self._typer(task.resource_type)
         with _opened(task.file) as file:
             for group in task.row_groups:
-                table = self._read(file, group, task)
-                resources += table.num_rows
-                table = self._type_columns(typer, table)
-                texts = table.column("resource").cast(pa.binary()).to_pylist()
-                self._type(typer, table.column("id"), texts)
+                ids, texts = self._read(file, group, task)
+                resources += len(texts)
+                self._type(typer, ids, texts)
         return resources, self._finish()
 
     def versions(self, task: Versions) -> tuple[int, Written]:
@@ -205,7 +196,7 @@ class _FirstPass:
             self._typers[resource_type] = QuickTyper(Typer(resource_type, self._plan.medicines))
         return self._typers[resource_type]
 
-    def _read(self, file: pq.ParquetFile, group: int, task: Whole) -> pa.Table:
+    def _read(self, file: pq.ParquetFile, group: int, task: Whole) -> tuple[pa.Array, list[bytes]]:
         table = _row_group(file, group, task.file)
         several = self._plan.several.get(task.resource_type)
         keep = pc.is_valid(table.column("resource"))
@@ -214,20 +205,9 @@ class _FirstPass:
                 self._several[task.resource_type] = read_ids(several)
             among = pc.is_in(table.column("id"), value_set=self._several[task.resource_type])
             keep = pc.and_(keep, pc.invert(among))
-        return table if pc.all(keep).as_py() else table.filter(keep)
-
-    def _type_columns(self, typer: QuickTyper, resources: pa.Table) -> pa.Table:
-        """Type what can be typed by the column. Gives the resources that are left."""
-        if typer.resource_type not in self._plan.by_column or not resources.num_rows:
-            return resources
-        if self._columns is None:
-            from medcairn.lakehouse.silver.columnar.observations import ObservationColumns
-
-            self._columns = ObservationColumns(typer)
-        part, left = self._columns.part(resources.column("resource").combine_chunks())
-        if part is not None:
-            self._count(typer.table, self._scatter.write(typer.table, part))
-        return resources.take(arrays.numbers(left, pa.int64()))
+        if not pc.all(keep).as_py():
+            table = table.filter(keep)
+        return table.column("id"), table.column("resource").cast(pa.binary()).to_pylist()
 
     def _type(self, typer: QuickTyper, ids: pa.Array, texts: Sequence[bytes]) -> None:
         rows = _Rows(typer.resource_type, SHAPES[typer.table])

@@ -56,14 +56,14 @@ def part_of(shape: Shape, typed: Sequence[Typed], intervals: Sequence[Interval] 
         current = pa.array([i.current for i in intervals], pa.bool_())
     time = shape.narrow.field("available_time").type
     arrays += [version, column(time, available), superseded.cast(time), current, numbers]
-    return Part(pa.Table.from_arrays(arrays, schema=shape.narrow), profile_table(shape, distinct))
+    return Part(pa.Table.from_arrays(arrays, schema=shape.narrow), _profile_table(shape, distinct))
 
 
 def plain_part(shape: Shape, rows: Sequence[tuple[object, ...]]) -> Part:
     """Rows of a table that has no profiles, each with the columns of its schema."""
     arrays = [column(f.type, values) for f, values in zip(shape.schema, zip(*rows, strict=True), strict=True)]
     none = pa.repeat(pa.scalar(0, pa.int32()), len(rows))
-    return Part(pa.Table.from_arrays([*arrays, none], schema=shape.narrow), profile_table(shape, ()))
+    return Part(pa.Table.from_arrays([*arrays, none], schema=shape.narrow), _profile_table(shape, ()))
 
 
 def joined(shape: Shape, parts: Iterable[Part]) -> Part:
@@ -221,8 +221,7 @@ def _numbered(profiles: Sequence[Profile]) -> tuple[pa.Array, list[Profile]]:
     return pa.array(map(_NUMBER, profiles), pa.int32(), size=len(profiles)), distinct
 
 
-def profile_table(shape: Shape, profiles: Sequence[Profile]) -> pa.Table:
-    """What distinct profiles hold, a row each."""
+def _profile_table(shape: Shape, profiles: Sequence[Profile]) -> pa.Table:
     if not profiles or not shape.shared:
         return shape.profiles.empty_table()
     values = zip(*(profile.values for profile in profiles), strict=True)
@@ -249,7 +248,6 @@ __all__ = [
     "leave_only",
     "part_of",
     "plain_part",
-    "profile_table",
     "read_parts",
     "sorted_part",
     "subjects_in",

@@ -109,9 +109,7 @@ def tasks(work: Work) -> Iterator[Task]:
 
 def divisions(work: Work) -> dict[str, list[str]]:
     """The boundaries of each table's divisions: a few files' worth of rows each."""
-    rows = {
-        table: sum(rows_of(work, name) for name in shape.resource_types) for table, shape in SHAPES.items()
-    }
+    rows = {table: sum(_rows(work, name) for name in shape.resource_types) for table, shape in SHAPES.items()}
     rows[QUARANTINE] //= 16
     most = _FILES_PER_DIVISION * work.rows_per_file
     if max(rows.values()) <= most:
@@ -155,7 +153,7 @@ def _length(path: Path) -> int:
         return int(pa.ipc.open_file(file).read_all().num_rows)
 
 
-def rows_of(work: Work, resource_type: str) -> int:
+def _rows(work: Work, resource_type: str) -> int:
     """Resources to be typed; rows are not many more."""
     if resource_type not in work.renewed:
         return 0
@@ -206,4 +204,4 @@ def _footer(file: Path) -> pq.FileMetaData:
     raise IntegrityError("A Parquet file cannot be read", file=file)
 
 
-__all__ = ["Bronze", "Work", "divisions", "plan_work", "rows_of", "tasks"]
+__all__ = ["Bronze", "Work", "divisions", "plan_work", "tasks"]

@@ -14,7 +14,6 @@ from contextlib import suppress
 
 import msgspec
 
-from medcairn.core.errors import DataError
 from medcairn.lakehouse.silver.quick_form import Unusual
 from medcairn.lakehouse.silver.quick_text import KeysOf, OfRecords, Quick, quick_functions, quick_records
 from medcairn.lakehouse.silver.typed import Profile, Typed
@@ -58,15 +57,6 @@ class QuickTyper:
             return None
         return quick_records(self._plan, self._typer.recipe, self._known)
 
-    def profiles(self, line: bytes) -> list[Profile]:
-        """The profiles of the values in a line, in order; none when it is in any way unusual."""
-        if self._functions is None or not line.isascii():
-            return []
-        with suppress(DataError, msgspec.DecodeError, RecursionError, KeyError):
-            self._read(line, _forget)
-            return [self._known[key] for key in self._functions[1](line)]
-        return []
-
     def _read(self, line: bytes, append: Append) -> None:
         """By the view."""
         values = self._typer.values(self._reader.rows(line)[0])
@@ -86,10 +76,6 @@ class QuickTyper:
             if len(self._known) >= MOST_PROFILES:
                 self._known.clear()
             self._known.update(zip(keys, profiles, strict=True))
-
-
-def _forget(row: Typed) -> None:
-    """For who wants no rows."""
 
 
 __all__ = ["Append", "QuickTyper"]

@@ -93,22 +93,12 @@ class _Object:
         renamed = {attribute(member): member for member in self.members if attribute(member) != member}
         return msgspec.defstruct(name, cast("Any", fields), rename=renamed, gc=False, **options)
 
-    def wanted(self) -> dict[str, Any]:
-        """The same as plain values: a dict an object, a list with one dict a list of objects."""
-        return {
-            member: below if isinstance(below, str) else below.wanted()
-            for member, below in self.members.items()
-        }
-
 
 @dataclass
 class _List:
     """A JSON array of objects."""
 
     items: _Object = field(default_factory=_Object)
-
-    def wanted(self) -> list[Any]:
-        return [self.items.wanted()]
 
 
 class Decoding:
@@ -142,11 +132,6 @@ class Decoding:
         """The type of what is decoded, by its ``resourceType`` one among others."""
         found: type[msgspec.Struct] = self._root.struct(self._kind, tag_field="resourceType", tag=self._kind)
         return found
-
-    def wanted(self) -> dict[str, Any]:
-        """What is decoded: by member an object (a dict), a list of objects (a list with one dict), the FHIR
-        type of a scalar, or "" for its JSON text."""
-        return self._root.wanted()
 
     def is_text(self, step: tree.Step) -> bool:
         """Whether a member is decoded as JSON text."""

@@ -14,13 +14,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 Numbers = npt.NDArray[np.integer[Any]]
-Flags = npt.NDArray[np.bool_]
 Width = TypeVar("Width", np.int32, np.int64)
 
 
-def numbers(values: npt.NDArray[Any], of: pa.DataType, nulls: Flags | None = None) -> pa.Array:
-    """Numbers, of which ``values`` has the width that the type has."""
-    return pa.Array.from_buffers(of, len(values), [_valid(nulls), pa.py_buffer(np.ascontiguousarray(values))])
+def numbers(values: Numbers, of: pa.DataType) -> pa.Array:
+    """Whole numbers, of which ``values`` has the width that the type has."""
+    return pa.Array.from_buffers(of, len(values), [None, pa.py_buffer(np.ascontiguousarray(values))])
 
 
 def same_number(value: int, rows: int, of: pa.DataType) -> pa.Array:
@@ -42,7 +41,7 @@ def same_text(value: str, rows: int) -> pa.StringArray:
 
 def texts(values: Sequence[str | None]) -> pa.StringArray:
     """Texts, or null for None."""
-    nulls: Flags | None = None
+    nulls: npt.NDArray[np.bool_] | None = None
     filled = cast("Sequence[str]", values)
     if None in values:
         nulls = np.fromiter((value is None for value in values), np.bool_, len(values))
@@ -54,13 +53,12 @@ def texts(values: Sequence[str | None]) -> pa.StringArray:
     return text_from(data, np.fromiter(map(len, filled), np.int64, len(values)), nulls)
 
 
-def text_from(
-    data: bytes | npt.NDArray[np.uint8], lengths: Numbers, nulls: Flags | None = None
-) -> pa.StringArray:
+def text_from(data: bytes, lengths: Numbers, nulls: npt.NDArray[np.bool_] | None = None) -> pa.StringArray:
     """Texts of those lengths in bytes, which lie one after another in ``data`` and are UTF-8."""
     offsets = np.zeros(len(lengths) + 1, np.int32)
     np.cumsum(lengths, out=offsets[1:])
-    return pa.StringArray.from_buffers(len(lengths), pa.py_buffer(offsets), pa.py_buffer(data), _valid(nulls))
+    valid = None if nulls is None else pa.py_buffer(np.packbits(~nulls, bitorder="little"))
+    return pa.StringArray.from_buffers(len(lengths), pa.py_buffer(offsets), pa.py_buffer(data), valid)
 
 
 def fixed(values: Sequence[bytes], width: int) -> pa.FixedSizeBinaryArray:
@@ -76,10 +74,6 @@ def values_of(column: pa.Array | pa.ChunkedArray, dtype: type[Width]) -> npt.NDA
         if len(chunk):
             parts.append(np.frombuffer(chunk.buffers()[1], dtype, len(chunk), chunk.offset * width))
     return np.concatenate(parts) if parts else np.empty(0, dtype)
-
-
-def _valid(nulls: Flags | None) -> pa.Buffer | None:
-    return None if nulls is None else pa.py_buffer(np.packbits(~nulls, bitorder="little"))
 
 
 __all__ = ["fixed", "numbers", "same_bool", "same_number", "same_text", "text_from", "texts", "values_of"]

@@ -1,7 +1,7 @@
-"""Kernels: functions over arrays, compiled once a machine where a cache can be written, else once a process.
+"""Compiling this package's kernels: once a machine where a cache can be written, else once a process.
 
 Each kernel module compiles by itself and calls no compiled function of another module: a cached kernel would
-not notice that such a function changed. Importing a module of kernels is slow (numba).
+not notice that such a function changed.
 """
 
 from __future__ import annotations
