@@ -226,7 +226,7 @@ def _amount(value: JSON) -> str:
 
 
 def _export_package(study_folder: Path, out: Path) -> dict[str, JSON]:
-    from medcairn.pipeline.people import signing_keys
+    from medcairn.pipeline.people import ABOUT_PEOPLE, signing_keys
     from medcairn.pipeline.study import Study
     from medcairn.pipeline.verification import verify_study
     from medcairn.reports.audit_package import write_audit_package
@@ -240,7 +240,7 @@ def _export_package(study_folder: Path, out: Path) -> dict[str, JSON]:
         study.root,
         ledger=study.ledger_file,
         checked=Checked(findings, check.ledger.checkpoints, check.ledger.root_hash.hex()),
-        people={name: list(keys) for name, keys in signing_keys(study.events()).items()},
+        people={name: list(keys) for name, keys in signing_keys(study.events(*ABOUT_PEOPLE)).items()},
     )
     return {**report.as_json(), "findings": len(findings)}
 

@@ -13,6 +13,10 @@ from medcairn.audit.events import StoredEvent
 from medcairn.pipeline.study import Study, acting_person
 
 
+ABOUT_PEOPLE = tuple(EventType(kind.value) for kind in NoticeKind)
+"""The events of which the people store gives notice."""
+
+
 def people_of(study: Study) -> People:
     """The people store of ``study``; what happens in it goes to the study's ledger.
 
@@ -36,14 +40,10 @@ def signing_keys(events: Iterable[StoredEvent], *, endorsed: bool = False) -> Ma
     ``endorsed``: a key counts only once a person with a trusted key vouched for whose it is.
     """
     found: dict[str, list[str]] = {}
-    for key in key_ring_of(map(_notice, _about_people(events)), endorsed=endorsed).keys:
+    notices = (_notice(stored) for stored in events if stored.event.type in ABOUT_PEOPLE)
+    for key in key_ring_of(notices, endorsed=endorsed).keys:
         found.setdefault(key.owner, []).append(key.public_key)
     return found
-
-
-def _about_people(events: Iterable[StoredEvent]) -> Iterable[StoredEvent]:
-    kinds = set(NoticeKind)
-    return (stored for stored in events if stored.event.type.value in kinds)
 
 
 def _notice(stored: StoredEvent) -> Notice:
@@ -52,4 +52,4 @@ def _notice(stored: StoredEvent) -> Notice:
     return Notice(NoticeKind(event.type.value), at, event.actor, event.record)
 
 
-__all__ = ["people_of", "record_notice", "signing_keys"]
+__all__ = ["ABOUT_PEOPLE", "people_of", "record_notice", "signing_keys"]

@@ -21,7 +21,7 @@ from medcairn.core.artifacts import MANIFEST, ArtifactRef, changed_parts, read_m
 from medcairn.core.canonical import JSON
 from medcairn.core.digests import digest_file
 from medcairn.core.errors import MedcairnError, UsageError
-from medcairn.pipeline.people import signing_keys
+from medcairn.pipeline.people import ABOUT_PEOPLE, signing_keys
 from medcairn.serving import prediction_digests
 
 _LEDGER = "ledger.db"
@@ -63,7 +63,8 @@ def verify_study(
     Raises :class:`UsageError` when there is no such folder of receipts.
     """
     try:
-        events = list(read_events(root / _LEDGER))
+        wanted = (EventType.ARTIFACT_MADE, EventType.PREDICTION_MADE, *ABOUT_PEOPLE)
+        events = list(read_events(root / _LEDGER, *wanted))
     except MedcairnError:
         events = []  # the ledger's own check says so
     if receipts is not None and not receipts.is_dir():
