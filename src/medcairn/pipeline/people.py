@@ -12,7 +12,6 @@ from medcairn.audit import EventType
 from medcairn.audit.events import StoredEvent
 from medcairn.pipeline.study import Study, acting_person
 
-
 ABOUT_PEOPLE = tuple(EventType(kind.value) for kind in NoticeKind)
 """The events of which the people store gives notice."""
 
