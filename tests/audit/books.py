@@ -12,8 +12,8 @@ from pathlib import Path
 
 import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from medcairn.access.signatures import Meaning, seal_signature
 
+from medcairn.access.signing.signatures import Meaning, seal_signature
 from medcairn.audit import (
     EventType,
     Evidence,

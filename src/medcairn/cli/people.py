@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from medcairn.access import People, Person
+    from medcairn.access import People, Person, Role
     from medcairn.core.clock import Clock
 
 PASSWORD_VARIABLE = "MEDCAIRN_PASSWORD"  # noqa: S105 - the name of a variable
@@ -28,15 +28,15 @@ Code = Annotated[
         metavar="CODE", help="The one-time code, where a second factor is set up; asked for otherwise."
     ),
 ]
+Name = Annotated[str, typer.Argument(help="Short name for signing in; no spaces.")]
+Roles = Annotated[
+    list[str],
+    typer.Option(
+        help="data_scientist, clinical_reviewer, quality_reviewer, operator, auditor or administrator; "
+        "may be given more than once."
+    ),
+]
 By = Annotated[str, typer.Option("--by", metavar="NAME", help="Who does this, with their own password.")]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the groups users and tokens."""
-    from medcairn.cli import tokens, users, users_by_others
-
-    app.add_typer(users_by_others.register(users.group()), name="users")
-    tokens.register(app)
 
 
 @dataclass(frozen=True)
@@ -96,6 +96,16 @@ def read_code(people: People, name: str, code: str | None) -> str | None:
     return str(typer.prompt(f"One-time code of {name}", hide_input=True, err=True))
 
 
+def checked_roles(words: list[str]) -> list[Role]:
+    """The roles of these names. Raises :class:`~medcairn.core.errors.UsageError`."""
+    from medcairn.access import Role
+    from medcairn.core.errors import UsageError
+
+    if not set(words) <= set(Role):
+        raise UsageError("There is no such role", hint="Roles: " + ", ".join(Role))
+    return [Role(word) for word in words]
+
+
 def _from_file(path: Path) -> str:
     """The file's first and only line, without its line end."""
     from medcairn.core.errors import UsageError
@@ -120,9 +130,11 @@ __all__ = [
     "Acting",
     "By",
     "Code",
+    "Name",
     "PasswordFile",
+    "Roles",
     "acting",
+    "checked_roles",
     "read_code",
     "read_password",
-    "register",
 ]

@@ -3,36 +3,35 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from medcairn.cli import users_by_others
 from medcairn.cli.output import JsonFlag, note, print_json, say
-from medcairn.cli.people import Code, PasswordFile, acting, read_code, read_password
+from medcairn.cli.people import (
+    Code,
+    Name,
+    PasswordFile,
+    Roles,
+    acting,
+    checked_roles,
+    read_code,
+    read_password,
+)
 from medcairn.cli.study import StudyFolder
-
-if TYPE_CHECKING:
-    from medcairn.access import Role
 
 NEW_PASSWORD_VARIABLE = "MEDCAIRN_NEW_PASSWORD"  # noqa: S105 - the name of a variable
 
-Name = Annotated[str, typer.Argument(help="Short name for signing in; no spaces.")]
 PrintedName = Annotated[str, typer.Option(help="The full name that stands under a signature.")]
-Roles = Annotated[
-    list[str],
-    typer.Option(
-        help="data_scientist, clinical_reviewer, quality_reviewer, operator, auditor or administrator; "
-        "may be given more than once."
-    ),
-]
 MaybeBy = Annotated[
     str | None,
     typer.Option("--by", metavar="NAME", help="The administrator who adds, where the policy asks."),
 ]
 
 
-def group() -> typer.Typer:
-    """The group users with what a person does alone."""
+def register(app: typer.Typer) -> None:
+    """Add the group users."""
     users = typer.Typer(help="The people who may act in a study and sign.", no_args_is_help=True)
     users.command("add")(add)
     users.command("invite")(invite)
@@ -40,7 +39,8 @@ def group() -> typer.Typer:
     users.command("show")(show)
     users.command("password")(password)
     users.command("second-factor")(second_factor)
-    return users
+    users_by_others.register(users)
+    app.add_typer(users, name="users")
 
 
 def add(
@@ -228,14 +228,4 @@ def second_factor(
         say(f"  {one}")
 
 
-def checked_roles(words: list[str]) -> list[Role]:
-    """The roles of these names. Raises :class:`~medcairn.core.errors.UsageError`."""
-    from medcairn.access import Role
-    from medcairn.core.errors import UsageError
-
-    if not set(words) <= set(Role):
-        raise UsageError("There is no such role", hint="Roles: " + ", ".join(Role))
-    return [Role(word) for word in words]
-
-
-__all__ = ["Name", "Roles", "checked_roles", "group"]
+__all__ = ["register"]

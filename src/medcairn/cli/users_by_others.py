@@ -10,15 +10,24 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from medcairn.cli.output import note, say
-from medcairn.cli.people import By, Code, PasswordFile, acting, read_code, read_password
+from medcairn.cli.people import (
+    By,
+    Code,
+    Name,
+    PasswordFile,
+    Roles,
+    acting,
+    checked_roles,
+    read_code,
+    read_password,
+)
 from medcairn.cli.study import StudyFolder
-from medcairn.cli.users import Name, Roles, checked_roles
 
 if TYPE_CHECKING:
     from medcairn.core.labels import Label
 
 
-def register(users: typer.Typer) -> typer.Typer:
+def register(users: typer.Typer) -> None:
     """Add the commands to the group users."""
     users.command("prove")(prove)
     users.command("trained")(trained)
@@ -26,7 +35,6 @@ def register(users: typer.Typer) -> typer.Typer:
     users.command("reset")(reset)
     users.command("revoke-key")(revoke_key)
     users.command("remove")(remove)
-    return users
 
 
 def prove(

@@ -1,4 +1,4 @@
-"""What a ledger asks of the place where it is kept, and how that place is opened.
+"""What a ledger asks of the place where it is kept.
 
 A store keeps four tables and only ever adds to them: entries (position, type, leaf), nodes (the hashes of
 complete subtrees, level 0 the leaves), checkpoints (signed notes), and facts about the ledger itself.
@@ -105,28 +105,6 @@ class Store(Protocol):
         ...
 
 
-def create_store(address: LedgerAddress, *, origin: str, public_key: bytes) -> Store:
-    """A new, empty store. Raises :class:`~medcairn.core.errors.UsageError` when there is one already."""
-    if isinstance(address, Path):
-        from medcairn.audit.stores.sqlite import SqliteStore
-
-        return SqliteStore.create(address, origin=origin, public_key=public_key)
-    from medcairn.audit.stores.postgres import PostgresStore
-
-    return PostgresStore.create(address, origin=origin, public_key=public_key)
-
-
-def open_store(address: LedgerAddress, *, read_only: bool = False) -> Store:
-    """The store at ``address``. Raises :class:`~medcairn.core.errors.UsageError` when there is none."""
-    if isinstance(address, Path):
-        from medcairn.audit.stores.sqlite import SqliteStore
-
-        return SqliteStore(address, read_only=read_only)
-    from medcairn.audit.stores.postgres import PostgresStore
-
-    return PostgresStore(address, read_only=read_only)
-
-
 def leaf_hashes(store: Store, start: int, end: int) -> bytes:
     """The hashes of the leaves ``start`` … ``end`` − 1, 32 bytes each, one after another.
 
@@ -145,7 +123,5 @@ __all__ = [
     "Node",
     "PostgresAddress",
     "Store",
-    "create_store",
     "leaf_hashes",
-    "open_store",
 ]
