@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from medcairn.access import ESignature, Meaning, People
+from contextlib import suppress
+from datetime import datetime
+
+from medcairn.access import ESignature, Meaning
 from medcairn.audit import EventType
 from medcairn.audit.events import StoredEvent
 from medcairn.core.canonical import JSON
-from medcairn.core.errors import MedcairnError, UsageError
+from medcairn.core.errors import IntegrityError, MedcairnError, UsageError
 from medcairn.core.labels import Label
 from medcairn.packaging import ApprovalRecord, Approvals
 from medcairn.packaging import approval_record as packaged_record
-from medcairn.pipeline.people import people_of
+from medcairn.pipeline.people import key_ring, people_of
 from medcairn.pipeline.plan import last_finishes
 from medcairn.pipeline.study import Study
 
@@ -86,13 +89,21 @@ def sign_candidate(
 
 
 def approvals(study: Study, record: ApprovalRecord) -> Approvals:
-    """The signatures that the ledger holds over exactly ``record``, and how many are needed."""
-    found = [_signature(stored) for stored in study.events(EventType.RECORD_SIGNED)]
-    return Approvals(
-        signatures=tuple(signature for signature in found if signature.record == record.digest),
-        required=study.settings.approval.signatures,
-        public_keys=People(study.people_file).public_keys(),
-    )
+    """The signatures that the ledger holds over exactly ``record``, and how many are needed.
+
+    Trusted are the keys that were their signers' when the ledger recorded the signatures.
+    """
+    ring = key_ring(study)
+    signatures: list[ESignature] = []
+    trusted: dict[str, str] = {}
+    for stored in study.events(EventType.RECORD_SIGNED):
+        signature = _signature(stored)
+        if signature.record == record.digest:
+            signatures.append(signature)
+            with suppress(IntegrityError):
+                recorded_at = datetime.fromisoformat(stored.event.recorded_at)
+                trusted[signature.signer] = ring.verify(signature, recorded_at=recorded_at).public_key
+    return Approvals(tuple(signatures), study.settings.approval.signatures, trusted)
 
 
 def _signature(stored: StoredEvent) -> ESignature:

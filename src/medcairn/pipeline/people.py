@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from medcairn.access import Notice, NoticeKind, People, key_ring_of, read_policy
+from medcairn.access import KeyRing, Notice, NoticeKind, People, key_ring_of, read_policy
 from medcairn.audit import EventType
 from medcairn.audit.events import StoredEvent
 from medcairn.pipeline.study import Study, acting_person
@@ -33,14 +33,21 @@ def record_notice(study: Study, notice: Notice) -> None:
         ledger.append(EventType(notice.kind.value), actor=actor, record=notice.record)
 
 
-def signing_keys(events: Iterable[StoredEvent], *, endorsed: bool = False) -> Mapping[str, Sequence[str]]:
-    """Every public key (hex) that was ever a person's, by name, as the ledger's events tell.
+def key_ring(study: Study) -> KeyRing:
+    """The signing keys to trust, with their times, as the ledger tells and not the people store.
 
-    ``endorsed``: a key counts only once a person with a trusted key vouched for whose it is.
+    Where the policy asks for a proven identity, a key counts only once somebody with a trusted key vouched
+    for whose it is.
     """
+    endorsed = people_of(study).policy.signing.identity_proof
+    return key_ring_of(map(_notice, study.events(*ABOUT_PEOPLE)), endorsed=endorsed)
+
+
+def signing_keys(events: Iterable[StoredEvent]) -> Mapping[str, Sequence[str]]:
+    """Every public key (hex) that was ever a person's, by name, as the ledger's ``events`` tell."""
     found: dict[str, list[str]] = {}
     notices = (_notice(stored) for stored in events if stored.event.type in ABOUT_PEOPLE)
-    for key in key_ring_of(notices, endorsed=endorsed).keys:
+    for key in key_ring_of(notices, endorsed=False).keys:
         found.setdefault(key.owner, []).append(key.public_key)
     return found
 
@@ -51,4 +58,4 @@ def _notice(stored: StoredEvent) -> Notice:
     return Notice(NoticeKind(event.type.value), at, event.actor, event.record)
 
 
-__all__ = ["ABOUT_PEOPLE", "people_of", "record_notice", "signing_keys"]
+__all__ = ["ABOUT_PEOPLE", "key_ring", "people_of", "record_notice", "signing_keys"]
