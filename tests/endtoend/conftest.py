@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -69,9 +71,19 @@ def new_study(hospital: Hospital) -> NewStudy:
 
 @pytest.fixture(scope="session")
 def validated(new_study: NewStudy, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A study that ran without interruption up to validation."""
-    folder = new_study(tmp_path_factory.mktemp("validated") / "study")
-    run_medcairn("run", "--study", folder, "--until", "validate", "--json")
+    """A study that ran without interruption up to validation, once for all processes that run tests."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder = shared / "validated" / "study"
+    with (shared / "validated.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder.parent / "done").exists():
+            shutil.rmtree(folder.parent, ignore_errors=True)
+            folder.parent.mkdir()
+            new_study(folder)
+            run_medcairn("run", "--study", folder, "--until", "validate", "--json")
+            (folder.parent / "done").touch()
     return folder
 
 
