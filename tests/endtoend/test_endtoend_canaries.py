@@ -16,12 +16,20 @@ import pyarrow.parquet as pq
 import pytest
 
 from endtoend.commands import PASSWORD, Result, run_medcairn
+from medcairn.audit import EventType, read_events
 from medcairn.core.progress import NoProgress
 from medcairn.synthetic import write_ndjson
 
 CANARY = "Zqcanary"
 PHONE, SSN = "5553977531", "987653977"
-NEEDLES = [CANARY.lower().encode(), PHONE.encode(), b"555-397-7531", SSN.encode(), b"987-65-3977"]
+NEEDLES = [
+    CANARY.lower().encode(),
+    PHONE.encode(),
+    b"555-397-7531",
+    SSN.encode(),
+    b"987-65-3977",
+    PASSWORD.encode(),
+]
 
 Resource = dict[str, object]
 
@@ -75,6 +83,10 @@ def planted(resource: Resource) -> Resource:
     return {**resource, **told}
 
 
+FORMS = ("package", "fhir", "openlineage")
+"""Of the audit trail, for others."""
+
+
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Result]]:
     """A study of planted patients that went as far as it can, with everything its commands said."""
@@ -105,7 +117,17 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Result]]
     reidentify = ("deid", "reidentify", "0" * 32, "--reason", "audit", "--study", folder)
     said.append(run_medcairn(*reidentify))
     said.append(run_medcairn("run", "--study", folder, check=False))
+    person = ("--printed-name", "Ada Okafor", "--role", "clinical_reviewer", "--password-file", password)
+    said.append(run_medcairn("users", "add", "ada", *person, "--study", folder))
+    said.append(run_medcairn("approve", "--as", "ada", "--password-file", password, "--study", folder))
+    run = next(s.event.run_id for s in read_events(folder / "ledger.db", EventType.RUN_STARTED))
+    assert run is not None
     for command in (
+        *(("audit", "export", folder / "reports" / form, "--form", form) for form in FORMS),
+        ("audit", "trace", run, "--picture", folder / "reports" / "trail.svg"),
+        ("audit", "record", run),
+        ("audit", "verify", "--receipts", folder / "receipts"),
+        ("users", "show", "ada"),
         ("status",),
         ("plan",),
         ("audit", "show", "--last", "0"),
@@ -145,7 +167,8 @@ def found(texts: Iterator[bytes]) -> list[bytes]:
 def test_the_canaries_are_in_the_phi_zone(study: tuple[Path, list[Result]]) -> None:
     folder, _ = study
     texts = [path.read_bytes().lower() for path in (folder / "phi" / "export").glob("*.ndjson")]
-    planted = [needle for needle in NEEDLES if needle != SSN.encode()]  # there only as 987-65-3977
+    others = (SSN.encode(), PASSWORD.encode())  # there only as 987-65-3977, and nowhere at all
+    planted = [needle for needle in NEEDLES if needle not in others]
     assert all(any(needle in text for text in texts) for needle in planted)
 
 
