@@ -23,7 +23,7 @@ demo: $(READY)  ## The whole road on a synthetic hospital, into ./demo
 	$(BIN)/medcairn demo demo --patients $(PATIENTS)
 
 test: $(READY)  ## The whole test suite
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: $(READY)  ## Lint, format, types, import contracts; changes nothing
 	$(BIN)/ruff check
