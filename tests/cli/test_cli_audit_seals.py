@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from access.conftest import CHEAP, ROOT
-from medcairn.access import Meaning, Passwords
+from medcairn.access import Meaning, Passwords, People, Role
 from medcairn.audit import EventType, witness_file
 from medcairn.cli.main import run
 from medcairn.cli.people import PASSWORD_VARIABLE
@@ -105,6 +105,20 @@ def test_a_signature_by_a_key_that_the_ledger_does_not_know_is_found(study: Stud
     with study.ledger() as ledger:
         record = {"signed": signed, "signature": forged.as_json()}
         ledger.append(EventType.RECORD_SIGNED, actor="person:bea", record=record)
+    assert audit(study, "verify") == 5
+
+
+def test_so_is_one_where_the_ledger_knows_nobody(tmp_path: Path) -> None:
+    study = init_study(tmp_path / "study", SETTINGS)
+    people = People(study.people_file)  # nobody tells the ledger
+    people.add("eve", printed_name="Eve", roles=[Role.CLINICAL_REVIEWER], password=BEA)
+    signed: dict[str, JSON] = {"model": "demo"}
+    signature = people.sign(
+        "eve", BEA, record=digest_json(signed), meaning=Meaning.APPROVED, clock=study.clock
+    )
+    with study.ledger() as ledger:
+        record: dict[str, JSON] = {"signed": signed, "signature": signature.as_json()}
+        ledger.append(EventType.RECORD_SIGNED, actor="person:eve", record=record)
     assert audit(study, "verify") == 5
 
 

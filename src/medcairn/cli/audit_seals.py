@@ -30,12 +30,14 @@ def receipt(
 
     Example: medcairn audit receipt 17 --out ~/receipts --study diabetes
     """
+    from medcairn.core.files import storage_errors
     from medcairn.pipeline.study import Study
 
     with Study.open(study_folder).ledger() as ledger:
         made = ledger.receipt(entry)
-    out.mkdir(parents=True, exist_ok=True)
-    path = made.write(out)
+    with storage_errors():
+        out.mkdir(parents=True, exist_ok=True)
+        path = made.write(out)
     if as_json:
         print_json({"file": str(path), "receipt": made.as_json()})
         return

@@ -91,8 +91,8 @@ class _Kept:
 
 @contextmanager
 def _kept(package_folder: Path, study_folder: Path, state_folder: Path | None) -> Iterator[_Kept]:
-    from medcairn.access import People
-    from medcairn.packaging import open_package
+    from medcairn.packaging import check_signers, open_package
+    from medcairn.pipeline.approval import approvals
     from medcairn.pipeline.study import Study
 
     if state_folder is not None:
@@ -101,8 +101,8 @@ def _kept(package_folder: Path, study_folder: Path, state_folder: Path | None) -
             yield _Kept(package, None, ledger, state_folder / "phi" / "predictions.db")
         return
     study = Study.open(study_folder)
-    keys = People(study.people_file).public_keys() if study.people_file.exists() else {}
-    package = open_package(package_folder, public_keys=keys)
+    package = open_package(package_folder)
+    check_signers(package, approvals(study, package.record).public_keys)
     with study.ledger() as ledger:
         yield _Kept(
             package, _reference(study.root, study.artifacts(), package), ledger, study.predictions_file

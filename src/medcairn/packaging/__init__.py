@@ -3,7 +3,7 @@
 from medcairn.packaging.build import PackageReport, approval_record, build_package
 from medcairn.packaging.card import ModelAbout
 from medcairn.packaging.gate import RELEASE_GATE, ApprovalRecord, Approvals, Check
-from medcairn.packaging.package import Package, model_digest, open_package
+from medcairn.packaging.package import Package, check_signers, model_digest, open_package
 from medcairn.packaging.vectors import TestVector
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "TestVector",
     "approval_record",
     "build_package",
+    "check_signers",
     "model_digest",
     "open_package",
 ]

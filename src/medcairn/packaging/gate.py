@@ -51,8 +51,8 @@ class ApprovalRecord:
 class Approvals:
     """The signatures that were collected and how many are needed.
 
-    ``public_keys`` gives for each person's name the key (hex) that is trusted for it; it comes from the
-    people store and not from the signatures.
+    ``public_keys`` gives for each person's name the key (hex) that is trusted for it; it comes from a place
+    of trust, such as a study's ledger, and not from the signatures.
     """
 
     signatures: tuple[ESignature, ...]

@@ -98,7 +98,7 @@ def open_package(
     package = _read(folder, digest)
     if package is None:
         raise IntegrityError("The package's records cannot be read", folder=folder)
-    _check_signatures(package, public_keys)
+    check_signers(package, public_keys)
     return package
 
 
@@ -154,7 +154,11 @@ def _read(folder: Path, digest: Digest) -> Package | None:
         return None
 
 
-def _check_signatures(package: Package, public_keys: Mapping[str, str] | None) -> None:
+def check_signers(package: Package, public_keys: Mapping[str, str] | None) -> None:
+    """Pass when every signature holds, is over this package's record, and by the key trusted for its signer.
+
+    Raises :class:`IntegrityError` that names the check.
+    """
     if not package.signatures:
         raise IntegrityError("The package carries no signature", file=Label(SIGNATURES))
     for signature in package.signatures:
@@ -169,4 +173,4 @@ def _label(name: str) -> Label | Path:
         return Path(name)
 
 
-__all__ = ["Package", "model_digest", "open_package", "seal_package"]
+__all__ = ["Package", "check_signers", "model_digest", "open_package", "seal_package"]

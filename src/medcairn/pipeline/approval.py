@@ -10,6 +10,7 @@ from medcairn.audit import EventType
 from medcairn.audit.events import StoredEvent
 from medcairn.core.canonical import JSON
 from medcairn.core.errors import IntegrityError, MedcairnError, UsageError
+from medcairn.core.files import storage_errors
 from medcairn.core.labels import Label
 from medcairn.packaging import ApprovalRecord, Approvals
 from medcairn.packaging import approval_record as packaged_record
@@ -54,9 +55,10 @@ def author(study: Study) -> Label:
 def sign_candidate(
     study: Study, name: str, password: str, *, meaning: Meaning, code: str | None = None
 ) -> ESignature:
-    """Sign the candidate as ``name`` and record it; a refusal is recorded too. A receipt of
-    the entry goes to the study's receipts folder. ``code`` is the one-time code
-    of who has a second factor.
+    """Sign the candidate as ``name`` and record it; a refusal is recorded too.
+
+    A receipt of the entry goes to the study's receipts folder. ``code`` is the one-time code of who has a
+    second factor.
 
     Raises what :meth:`People.sign` raises, and :class:`UsageError` when there is nothing to sign.
     """
@@ -83,8 +85,9 @@ def sign_candidate(
             record={"signed": record.as_json(), "signature": signature.as_json()},
         )
         receipt = ledger.receipt(recorded.index)  # it seals the entry
-    study.receipts_folder.mkdir(exist_ok=True)
-    receipt.write(study.receipts_folder)
+    with storage_errors():
+        study.receipts_folder.mkdir(exist_ok=True)
+        receipt.write(study.receipts_folder)
     return signature
 
 

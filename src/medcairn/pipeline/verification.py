@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -62,18 +63,19 @@ def verify_study(
 
     Raises :class:`UsageError` when there is no such folder of receipts.
     """
-    try:
+    events: list[StoredEvent] = []
+    keys: Mapping[str, Sequence[str]] | None = None
+    with suppress(MedcairnError):  # the ledger's own check says so
         wanted = (EventType.ARTIFACT_MADE, EventType.PREDICTION_MADE, *ABOUT_PEOPLE)
         events = list(read_events(root / _LEDGER, *wanted))
-    except MedcairnError:
-        events = []  # the ledger's own check says so
+        keys = signing_keys(events)
     if receipts is not None and not receipts.is_dir():
         raise UsageError("There is no such folder of receipts", folder=receipts)
     evidence = Evidence(
         public_key=public_key,
         since=since,
         receipts=tuple(read_receipts(receipts)) if receipts is not None else (),
-        people=signing_keys(events) or None,
+        people=keys,
         artifacts=partial(_check_artifact, root),
     )
     ledger = verify_ledger(root / _LEDGER, evidence=evidence)

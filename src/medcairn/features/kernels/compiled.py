@@ -9,12 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from medcairn.core.lean_imports import hidden
-
-with hidden("scipy"):
-    # Numba looks for SciPy's linear algebra, which no kernel needs: 0.2 s and 50 MB in every process.
-    import numba
-    import numba.np.arraymath
+import numba
 
 Kernel = TypeVar("Kernel", bound=Callable[..., object])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import multiprocessing
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,7 +17,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from medcairn.core.errors import DataError, IntegrityError
-from medcairn.core.lean_imports import hidden
 from medcairn.lakehouse.bronze import bronze_rows, version_key
 from medcairn.lakehouse.silver.codings import Coding
 from medcairn.lakehouse.silver.parts import Scatter, Stretch, part_of, plain_part
@@ -67,6 +67,15 @@ Written = dict[str, dict[int, Stretch]]
 """Table → division → what went there."""
 
 
+class _Hidden:
+    """An importer that finds no pandas."""
+
+    @staticmethod
+    def find_spec(name: str, path: object = None, target: object = None) -> None:
+        if name == "pandas":
+            raise ModuleNotFoundError(name=name)
+
+
 def lean_arrow() -> None:
     """Have Arrow use less memory in a worker process, which does nothing else.
 
@@ -77,8 +86,11 @@ def lean_arrow() -> None:
         return
     if "jemalloc" in pa.supported_memory_backends():
         pa.set_memory_pool(pa.jemalloc_memory_pool())
-    with hidden("pandas"):
+    sys.meta_path.insert(0, _Hidden)
+    try:
         pa.array([0])
+    finally:
+        sys.meta_path.remove(_Hidden)
 
 
 def first_pass(plan: Plan) -> Callable[[Task], tuple[int, Written, str]]:
