@@ -97,9 +97,9 @@ def test_reports_and_package_are_there(demo: tuple[Path, dict[str, Any]]) -> Non
         "reports/validation/report.html",
         "reports/validation/report.json",
         "reports/monitoring/report.html",
-        "packages/readmission_30d/model-card.html",
-        "packages/readmission_30d/Dockerfile",
-        "packages/readmission_30d/kubernetes/deployment.yaml",
+        "packages/readmission_30d/1/model-card.html",
+        "packages/readmission_30d/1/Dockerfile",
+        "packages/readmission_30d/1/kubernetes/deployment.yaml",
         "deployments/readmission_30d/deployment.json",
     ):
         assert (study / path).stat().st_size > 100, path

@@ -20,7 +20,14 @@ from medcairn.core.digests import digest_bytes
 from medcairn.core.files import write_json
 from medcairn.core.labels import Label
 from medcairn.core.scoring import Scorer
-from medcairn.packaging import Approvals, ModelAbout, PackageReport, approval_record, build_package
+from medcairn.packaging import (
+    Authority,
+    ModelAbout,
+    PackageReport,
+    TrustedKeys,
+    approval_record,
+    build_package,
+)
 
 NAMES = ("creatinine_last_365d", "age_years", "hba1c_mean_90d")
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -45,7 +52,11 @@ class Candidate:
     scorer: Scorer = field(default_factory=LogisticScorer)
     author: Label = field(default_factory=lambda: Label("dan"))
 
-    def sign(self, *names: str, meaning: Meaning = Meaning.APPROVED) -> Approvals:
+    @property
+    def trusted(self) -> TrustedKeys:
+        return {name: [key] for name, key in self.people.public_keys().items()}
+
+    def sign(self, *names: str) -> Authority:
         record = approval_record(
             name=Label("readmission_30d"),
             version=Label("1"),
@@ -56,12 +67,12 @@ class Candidate:
         )
         clock = FixedClock(NOW)
         signatures = tuple(
-            self.people.sign(name, PASSWORD, record=record.digest, meaning=meaning, clock=clock)
+            self.people.sign(name, PASSWORD, record=record.digest, meaning=Meaning.APPROVED, clock=clock)
             for name in names
         )
-        return Approvals(signatures, required=2, public_keys=self.people.public_keys())
+        return Authority(record.digest, signatures)
 
-    def build(self, out_dir: Path, approvals: Approvals) -> PackageReport:
+    def build(self, out_dir: Path, authority: Authority, trusted: TrustedKeys | None = None) -> PackageReport:
         out_dir.mkdir(parents=True)
         return build_package(
             out_dir,
@@ -71,7 +82,8 @@ class Candidate:
             gold_dir=self.folder / "gold",
             validation_dir=self.folder / "validation",
             scorer=self.scorer,
-            approvals=approvals,
+            authority=authority,
+            trusted=self.trusted if trusted is None else trusted,
             about=ModelAbout(
                 study="demo",
                 purpose="Rank discharged adults by their risk of an unplanned return within 30 days.",

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from medcairn.core.digests import digest_file
 from medcairn.core.errors import DataError, IntegrityError, UsageError
 from medcairn.core.scoring import Scorer
-from medcairn.packaging import Approvals, PackageReport, open_package
+from medcairn.packaging import Authority, PackageReport, open_package
 from medcairn.packaging.container import container_files, kubernetes_name
 from medcairn.packaging.vectors import make_vectors
 
@@ -27,8 +27,8 @@ class Built(Protocol):
     def folder(self) -> Path: ...
     @property
     def scorer(self) -> Scorer: ...
-    def sign(self, *names: str) -> Approvals: ...
-    def build(self, out_dir: Path, approvals: Approvals) -> PackageReport: ...
+    def sign(self, *names: str) -> Authority: ...
+    def build(self, out_dir: Path, authority: Authority) -> PackageReport: ...
 
 
 def files(folder: Path) -> set[str]:

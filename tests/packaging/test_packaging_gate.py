@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
 import pytest
 
 from medcairn.access import Argon2Cost, Meaning, Passwords, People, Role
-from medcairn.core.digests import digest_bytes
+from medcairn.core.canonical import JSON
+from medcairn.core.clock import FixedClock
+from medcairn.core.digests import digest_bytes, digest_json
 from medcairn.core.errors import GateRefused, IntegrityError, UsageError
-from medcairn.core.labels import Label
-from medcairn.packaging import Approvals, Check, PackageReport, open_package
-from medcairn.packaging.gate import ApprovalRecord, pass_gate
+from medcairn.packaging import Authority, PackageReport, TrustedKeys, open_package
 from medcairn.packaging.package import seal_package
+from medcairn.packaging.record import Missing
 
 
 class Built(Protocol):
@@ -24,39 +26,23 @@ class Built(Protocol):
 
     @property
     def folder(self) -> Path: ...
-    def sign(self, *names: str, meaning: Meaning = Meaning.APPROVED) -> Approvals: ...
-    def build(self, out_dir: Path, approvals: Approvals) -> PackageReport: ...
+    @property
+    def trusted(self) -> TrustedKeys: ...
+    def sign(self, *names: str) -> Authority: ...
+    def build(
+        self, out_dir: Path, authority: Authority, trusted: TrustedKeys | None = None
+    ) -> PackageReport: ...
 
 
-def refused(candidate: Built, out: Path, approvals: Approvals) -> object:
+def refused(candidate: Built, out: Path, authority: Authority, trusted: TrustedKeys | None = None) -> object:
     with pytest.raises(GateRefused) as failure:
-        candidate.build(out, approvals)
+        candidate.build(out, authority, trusted)
     assert list(out.iterdir()) == [], "nothing is written when the gate refuses"
     return failure.value.fields["check"]
 
 
-def test_one_approval_of_two_is_not_enough(tmp_path: Path, candidate: Built) -> None:
-    assert refused(candidate, tmp_path / "a", candidate.sign("ada")) is Check.ENOUGH_APPROVALS
-
-
-def test_no_approval_is_not_enough_even_when_none_is_required(tmp_path: Path, candidate: Built) -> None:
-    approvals = replace(candidate.sign(), required=0)
-    assert refused(candidate, tmp_path / "a", approvals) is Check.ENOUGH_APPROVALS
-
-
-def test_a_review_is_no_approval(tmp_path: Path, candidate: Built) -> None:
-    approvals = candidate.sign("ada", "bea", meaning=Meaning.REVIEWED)
-    assert refused(candidate, tmp_path / "a", approvals) is Check.ENOUGH_APPROVALS
-
-
-@pytest.mark.part11("11.10(g)")
-def test_one_person_twice_is_one_person(tmp_path: Path, candidate: Built) -> None:
-    assert refused(candidate, tmp_path / "a", candidate.sign("ada", "ada")) is Check.SIGNERS_DISTINCT
-
-
-@pytest.mark.part11("11.10(g)")
-def test_the_author_does_not_approve(tmp_path: Path, candidate: Built) -> None:
-    assert refused(candidate, tmp_path / "a", candidate.sign("ada", "dan")) is Check.SIGNER_IS_NOT_AUTHOR
+def test_nobody_signed(tmp_path: Path, candidate: Built) -> None:
+    assert refused(candidate, tmp_path / "a", candidate.sign()) is Missing.SIGNATURE
 
 
 @pytest.mark.part11("11.50(b)", "11.70")
@@ -64,29 +50,29 @@ def test_the_author_does_not_approve(tmp_path: Path, candidate: Built) -> None:
 def test_a_signature_does_not_cover_what_changed_after_it(
     tmp_path: Path, candidate: Built, name: str
 ) -> None:
-    approvals = candidate.sign("ada", "bea")
+    authority = candidate.sign("ada", "bea")
     file = candidate.folder / name
     file.write_bytes(file.read_bytes() + b" ")
-    assert refused(candidate, tmp_path / "a", approvals) is Check.RECORD_IS_THIS_MODEL
+    assert refused(candidate, tmp_path / "a", authority) is Missing.SIGNED_RECORD
 
 
 @pytest.mark.part11("11.50(b)", "11.70")
 def test_a_changed_signature_is_refused(tmp_path: Path, candidate: Built) -> None:
-    approvals = candidate.sign("ada", "bea")
-    first, second = approvals.signatures
-    forged = replace(approvals, signatures=(first, replace(second, printed_name="Somebody Else")))
-    assert refused(candidate, tmp_path / "a", forged) is Check.SEALS_HOLD
+    authority = candidate.sign("ada", "bea")
+    first, second = authority.signatures
+    forged = replace(authority, signatures=(first, replace(second, printed_name="Somebody Else")))
+    assert refused(candidate, tmp_path / "a", forged) is Missing.TRUSTED_KEY
 
 
 def test_a_signature_by_an_unknown_key_is_refused(tmp_path: Path, candidate: Built) -> None:
-    approvals = candidate.sign("ada", "bea")
+    authority = candidate.sign("ada", "bea")
     stranger = People(tmp_path / "other.db", passwords=Passwords(Argon2Cost(1, 64, 1)))
     stranger.add(
         "ada", printed_name="Ada Okafor", roles=[Role.CLINICAL_REVIEWER], password="mare horse battery"
     )
-    keys = {**approvals.public_keys, "ada": stranger.public_keys()["ada"]}
-    assert refused(candidate, tmp_path / "a", replace(approvals, public_keys=keys)) is Check.SEALS_HOLD
-    assert refused(candidate, tmp_path / "b", replace(approvals, public_keys={})) is Check.SEALS_HOLD
+    keys = {**candidate.trusted, "ada": [stranger.public_keys()["ada"]]}
+    assert refused(candidate, tmp_path / "a", authority, keys) is Missing.TRUSTED_KEY
+    assert refused(candidate, tmp_path / "b", authority, {}) is Missing.TRUSTED_KEY
 
 
 @pytest.mark.part11("11.10(a)")
@@ -95,19 +81,44 @@ def test_a_model_that_failed_validation_is_refused_whoever_signs(
     tmp_path: Path, make_candidate: Callable[[str], Built], verdict: str
 ) -> None:
     candidate = make_candidate(verdict)
-    assert refused(candidate, tmp_path / "a", candidate.sign("ada", "bea")) is Check.VALIDATION_PASSED
+    assert refused(candidate, tmp_path / "a", candidate.sign("ada", "bea")) is Missing.VALIDATION_PASSED
 
 
-@pytest.mark.part11("11.10(f)")
-def test_a_gate_without_checks_denies() -> None:
-    digest = digest_bytes(b"x")
-    record = ApprovalRecord(Label("m"), Label("1"), Label("dan"), digest, digest, digest)
-    with pytest.raises(GateRefused, match="without checks"):
-        pass_gate(record, Approvals((), 0, {}), validation_passed=True, gate=())
+PLAN: dict[str, JSON] = {"form": "medcairn-change-control-1", "clauses": []}
 
 
-def test_an_untouched_package_opens(package: Path, people: People) -> None:
-    opened = open_package(package, public_keys=people.public_keys())
+def under_plan(candidate: Built, people: People, **assessed: JSON) -> Authority:
+    """The plan signed, and this model assessed under it."""
+    made = people.sign(
+        "ada",
+        "mare horse battery",
+        record=digest_json(PLAN),
+        meaning=Meaning.APPROVED,
+        clock=FixedClock(datetime(2026, 3, 1, tzinfo=UTC)),
+    )
+    assessment: dict[str, JSON] = {"inside": True, "record": candidate.sign().signed, **assessed}
+    return Authority(digest_json(PLAN), (made,), PLAN, assessment)
+
+
+def test_a_signed_plan_stands_for_the_model_that_was_found_within_it(
+    tmp_path: Path, candidate: Built, people: People
+) -> None:
+    candidate.build(tmp_path / "a", under_plan(candidate, people))
+    opened = open_package(tmp_path / "a", trusted=candidate.trusted)
+    assert opened.authority.plan == PLAN
+    assert opened.authority.signed == digest_json(PLAN)
+
+
+@pytest.mark.parametrize("assessed", [{"inside": False}, {"inside": "yes"}, {"record": "sha256:" + "0" * 64}])
+def test_a_plan_does_not_stand_for_a_model_outside_it_nor_for_another(
+    tmp_path: Path, candidate: Built, people: People, assessed: dict[str, JSON]
+) -> None:
+    authority = under_plan(candidate, people, **assessed)
+    assert refused(candidate, tmp_path / "a", authority) is Missing.SIGNED_RECORD
+
+
+def test_an_untouched_package_opens(package: Path, candidate: Built) -> None:
+    opened = open_package(package, trusted=candidate.trusted)
     assert (opened.name, opened.version) == ("readmission_30d", "1")
     assert [signature.signer for signature in opened.signatures] == ["ada", "bea"]
     assert open_package(package, expected=opened.digest).digest == opened.digest
@@ -166,7 +177,7 @@ def test_a_package_without_signatures_does_not_open(package: Path) -> None:
 
 def test_signatures_of_people_who_are_not_known_do_not_open_it(package: Path) -> None:
     with pytest.raises(IntegrityError, match="another key"):
-        open_package(package, public_keys={})
+        open_package(package, trusted={})
 
 
 def test_another_package_than_expected_is_refused(package: Path) -> None:

@@ -14,8 +14,8 @@ from medcairn.core.canonical import JSON
 from medcairn.core.digests import digest_json
 from medcairn.core.labels import Label
 from medcairn.packaging import ApprovalRecord
-from medcairn.pipeline.approval import approvals
 from medcairn.pipeline.people import people_of
+from medcairn.pipeline.signing import approvals_of
 from medcairn.pipeline.study import Study, init_study
 
 SETTINGS = """
@@ -61,16 +61,17 @@ def test_a_key_that_the_ledger_knows_is_trusted(study: Study) -> None:
     people = people_of(study)
     add(people, "ada")
     sign(study, people, "ada")
-    found = approvals(study, RECORD)
-    assert found.public_keys == {"ada": found.signatures[0].public_key}
+    (found,) = approvals_of(study, RECORD.digest)
+    assert found.holds
+    assert found.roles == {Role.CLINICAL_REVIEWER}
 
 
 def test_a_key_put_into_the_people_store_alone_is_not(study: Study) -> None:
     add(People(study.people_file), "eve")  # nobody told the ledger
     sign(study, People(study.people_file), "eve")
-    found = approvals(study, RECORD)
-    assert len(found.signatures) == 1
-    assert found.public_keys == {}
+    (found,) = approvals_of(study, RECORD.digest)
+    assert not found.holds
+    assert found.roles == frozenset()
 
 
 def test_what_was_signed_before_a_key_was_replaced_still_counts(study: Study) -> None:
@@ -78,11 +79,11 @@ def test_what_was_signed_before_a_key_was_replaced_still_counts(study: Study) ->
     add(people, "root", Role.ADMINISTRATOR)
     add(people, "ada")
     sign(study, people, "ada")
-    before = approvals(study, RECORD)
+    before = approvals_of(study, RECORD.digest)
     root = people.find("root")
     assert root is not None
     people.administration.reset("ada", by=root, clock=study.clock)
-    assert approvals(study, RECORD) == before
+    assert approvals_of(study, RECORD.digest) == before
 
 
 def test_where_identity_must_be_proven_a_key_counts_once_somebody_vouched(tmp_path: Path) -> None:
@@ -95,5 +96,5 @@ def test_where_identity_must_be_proven_a_key_counts_once_somebody_vouched(tmp_pa
         add(people, "ada")
     sign(study, People(study.people_file), "ada")  # around the policy
     sign(loose, people_of(loose), "ada")
-    assert approvals(study, RECORD).public_keys == {}
-    assert set(approvals(loose, RECORD).public_keys) == {"ada"}
+    assert [found.holds for found in approvals_of(study, RECORD.digest)] == [False]
+    assert [found.holds for found in approvals_of(loose, RECORD.digest)] == [True]

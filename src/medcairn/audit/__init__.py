@@ -3,7 +3,7 @@
 from medcairn.audit.events import Event, EventType, StoredEvent
 from medcairn.audit.exchange import export_ledger
 from medcairn.audit.findings import Attack, Finding, LedgerCheck
-from medcairn.audit.ledger import Appended, Ledger, WitnessFailed
+from medcairn.audit.ledger import Appended, Ledger, Overtaken, Proposal, WitnessFailed
 from medcairn.audit.reading import read_consistency, read_events, read_receipt, witness_file
 from medcairn.audit.receipts import ConsistencyProof, Receipt, read_receipts
 from medcairn.audit.seals import Checkpoint, SealKey
@@ -23,7 +23,9 @@ __all__ = [
     "Ledger",
     "LedgerAddress",
     "LedgerCheck",
+    "Overtaken",
     "PostgresAddress",
+    "Proposal",
     "Receipt",
     "SealKey",
     "StoredEvent",

@@ -24,7 +24,13 @@ from medcairn.audit.witness import FolderWitness, Witness
 from medcairn.core.artifacts import ArtifactRef
 from medcairn.core.canonical import JSON
 from medcairn.core.clock import Clock, Ids, instant
-from medcairn.core.errors import ExternalError, IntegrityError, MedcairnError, UsageError
+from medcairn.core.errors import (
+    ExternalError,
+    IntegrityError,
+    MedcairnError,
+    TransientError,
+    UsageError,
+)
 from medcairn.core.files import sync_folder
 from medcairn.core.group_commit import GroupCommit
 
@@ -64,6 +70,23 @@ def _request(
         event_type, actor=actor, run_id=run_id, stage=stage, inputs=inputs, outputs=outputs, record=record
     )
     return _Request(event_type, actor, run_id, stage, tuple(inputs), tuple(outputs), record, parts)
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """An event that is to be recorded together with others; see :meth:`Ledger.append_unless`."""
+
+    type: EventType
+    actor: str
+    record: Mapping[str, JSON]
+    run_id: str | None = None
+    inputs: tuple[ArtifactRef, ...] = ()
+
+
+class Overtaken(TransientError):
+    """Another writer recorded an event of the kind first, so what was decided may hold no more."""
+
+    code = "overtaken"
 
 
 class WitnessFailed(ExternalError):
@@ -161,6 +184,22 @@ class Ledger:
         """
         request = _request(event_type, actor, run_id, stage, inputs, outputs, dict(record or {}))
         return self._writes.submit(request)
+
+    def append_unless(self, newer: EventType, than: int, *proposals: Proposal) -> list[Appended]:
+        """Record ``proposals`` together, all or none, unless an event of type ``newer`` came after ``than``.
+
+        ``than`` is the last entry of that type which the caller saw, -1 for none. So of two writers who
+        decided on the same state of affairs, in any process, one alone records its decision.
+
+        Raises :class:`Overtaken` for the other: read again, decide again.
+        """
+        batch = [
+            _request(one.type, one.actor, one.run_id, None, one.inputs, (), one.record) for one in proposals
+        ]
+        with self._lock, self._writing():
+            if any(position > than for position, _ in self._store.leaves([newer.value])):
+                raise Overtaken("Somebody else recorded this first", hint="Look again, then try again")
+            return self._add(batch)
 
     def events(self, *types: EventType) -> Iterator[StoredEvent]:
         """Events in order; only those of ``types`` when given. Sees what was committed when it began."""
@@ -348,4 +387,4 @@ def _next_file(key_file: Path) -> Path:
 
 _VERIFY = "medcairn audit verify"
 
-__all__ = ["Appended", "Ledger", "WitnessFailed"]
+__all__ = ["Appended", "Ledger", "Overtaken", "Proposal", "WitnessFailed"]

@@ -82,14 +82,14 @@ def _tell_summary(summary: DemoSummary) -> None:
         "reports/monitoring/report.html",
     ):
         say(f"  {study / path}")
-    say(f"  {study / 'packages' / 'readmission_30d' / 'model-card.html'}")
+    say(f"  {summary.package / 'model-card.html'}")
     say()
     say("Try next")
     program = _program()
     say(f"  {program} status --study {study}")
     say(f"  {program} audit trace {summary.traced_prediction} --study {study}")
     say(f"  {program} audit verify --study {study}")
-    say(f"  {program} serve {study / 'packages' / 'readmission_30d'} --study {study}")
+    say(f"  {program} serve {summary.package} --study {study}")
     note("The signatures were made by demonstration people, and no patient in this study is real.")
 
 

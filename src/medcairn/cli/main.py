@@ -38,6 +38,7 @@ GROUPS = (
     "users",
     "tokens",
     "approve",
+    "model",
     "serve",
     "audit",
     "hospital",

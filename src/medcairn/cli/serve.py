@@ -42,7 +42,7 @@ def serve(
 ) -> None:
     """Serve a packaged model over HTTP until stopped. Every answer is recorded before it is given.
 
-    Example: medcairn serve diabetes/packages/diabetes_onset_1y --study diabetes
+    Example: medcairn serve diabetes/packages/diabetes_onset_1y/1 --study diabetes
     """
     # Before any numeric library is imported: threads cost more than they bring for one row at a time.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -92,7 +92,9 @@ class _Kept:
 @contextmanager
 def _kept(package_folder: Path, study_folder: Path, state_folder: Path | None) -> Iterator[_Kept]:
     from medcairn.packaging import check_signers, open_package
-    from medcairn.pipeline.approval import approvals
+    from medcairn.pipeline.approval import trusted_keys
+    from medcairn.pipeline.model_registry import check_servable
+    from medcairn.pipeline.signing import approvals_of
     from medcairn.pipeline.study import Study
 
     if state_folder is not None:
@@ -102,7 +104,8 @@ def _kept(package_folder: Path, study_folder: Path, state_folder: Path | None) -
         return
     study = Study.open(study_folder)
     package = open_package(package_folder)
-    check_signers(package, approvals(study, package.record).public_keys)
+    check_signers(package, trusted_keys(approvals_of(study, package.authority.signed)))
+    check_servable(study, package.version)
     with study.ledger() as ledger:
         yield _Kept(
             package, _reference(study.root, study.artifacts(), package), ledger, study.predictions_file

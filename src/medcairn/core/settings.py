@@ -184,9 +184,16 @@ class ValidationSection(_Record):
 
 
 class ApprovalSection(_Record):
-    """Who must sign before a model is packaged."""
+    """Who must sign, and what must hold, before a model comes into a state."""
 
-    signatures: int = Field(default=2, ge=1, le=10, description="Different people, none of them the author.")
+    gates: Rules = Field(
+        default="basic", description="basic, part11, or a .yaml file of your own, relative to the study."
+    )
+    change_control: Path | None = Field(
+        default=None,
+        description="A predetermined change control plan, relative to the study: which changes to an "
+        "approved model need no new approval once people have signed the plan.",
+    )
 
 
 class AccessSection(_Record):

@@ -2,15 +2,11 @@
 
 from medcairn.deployment.deploy import DeploymentReport, deploy, read_deployment
 from medcairn.deployment.smoke import SmokeCheck, SmokeReport, smoke_test
-from medcairn.deployment.states import TRANSITIONS, DeploymentState, check_transition
 
 __all__ = [
-    "TRANSITIONS",
     "DeploymentReport",
-    "DeploymentState",
     "SmokeCheck",
     "SmokeReport",
-    "check_transition",
     "deploy",
     "read_deployment",
     "smoke_test",

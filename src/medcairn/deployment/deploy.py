@@ -13,21 +13,20 @@ from medcairn.core.digests import Digest, digest_bytes
 from medcairn.core.errors import IntegrityError, UsageError
 from medcairn.core.files import write_json
 from medcairn.core.labels import Label
-from medcairn.deployment.states import DeploymentState, check_transition
+from medcairn.core.lifecycle import LifecycleState
 
 RECORD = "deployment.json"
 
 
 @dataclass(frozen=True)
 class DeploymentReport:
-    """One deployment. ``previous`` is the state before, None when the model was not deployed."""
+    """One deployment, in the state that it began in; the ledger tells of the states after."""
 
     name: Label
     version: Label
     package_digest: Digest
     environment: Label
-    state: DeploymentState
-    previous: DeploymentState | None
+    state: LifecycleState
     deployed_at: datetime
 
     def facts(self) -> dict[str, JSON]:
@@ -38,7 +37,6 @@ class DeploymentReport:
             "package_digest": self.package_digest,
             "environment": self.environment,
             "state": self.state.value,
-            "previous_state": self.previous.value if self.previous else None,
         }
 
     def as_json(self) -> dict[str, JSON]:
@@ -52,18 +50,15 @@ def deploy(
     *,
     environment: Label,
     clock: Clock,
-    state: DeploymentState = DeploymentState.SHADOW,
-    previous: DeploymentState | None = None,
 ) -> DeploymentReport:
-    """Write ``deployment.json`` into ``out_dir``: this package is in ``state`` in ``environment``.
+    """Write ``deployment.json`` into ``out_dir``: this package is in shadow in ``environment``.
 
     It records and starts nothing: `medcairn serve` or the package's Kubernetes manifests do that. The
     caller has opened the package, and so checked it, before. Raises :class:`UsageError` when the folder is
-    no package, :class:`GateRefused` when ``state`` may not follow ``previous``.
+    no package.
     """
-    check_transition(previous, state)
     name, version, digest = _identity(package_dir)
-    report = DeploymentReport(name, version, digest, environment, state, previous, clock.now())
+    report = DeploymentReport(name, version, digest, environment, LifecycleState.SHADOW, clock.now())
     write_json(out_dir / RECORD, report.as_json())
     return report
 
@@ -84,8 +79,7 @@ def read_deployment(folder: Path) -> DeploymentReport | None:
             version=Label(value["version"]),
             package_digest=Digest(value["package_digest"]),
             environment=Label(value["environment"]),
-            state=DeploymentState(value["state"]),
-            previous=DeploymentState(value["previous_state"]) if value["previous_state"] else None,
+            state=LifecycleState(value["state"]),
             deployed_at=datetime.fromisoformat(value["deployed_at"]).astimezone(UTC),
         )
     except (ValueError, KeyError, TypeError):

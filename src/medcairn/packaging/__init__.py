@@ -2,19 +2,18 @@
 
 from medcairn.packaging.build import PackageReport, approval_record, build_package
 from medcairn.packaging.card import ModelAbout
-from medcairn.packaging.gate import RELEASE_GATE, ApprovalRecord, Approvals, Check
 from medcairn.packaging.package import Package, check_signers, model_digest, open_package
+from medcairn.packaging.record import ApprovalRecord, Authority, TrustedKeys
 from medcairn.packaging.vectors import TestVector
 
 __all__ = [
-    "RELEASE_GATE",
     "ApprovalRecord",
-    "Approvals",
-    "Check",
+    "Authority",
     "ModelAbout",
     "Package",
     "PackageReport",
     "TestVector",
+    "TrustedKeys",
     "approval_record",
     "build_package",
     "check_signers",

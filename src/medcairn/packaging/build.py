@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -20,8 +19,8 @@ from medcairn.packaging import package as layout
 from medcairn.packaging.card import Card, ModelAbout
 from medcairn.packaging.container import container_files
 from medcairn.packaging.evidence import Evidence, read_evidence
-from medcairn.packaging.gate import RELEASE_GATE, ApprovalRecord, Approvals, Check, pass_gate
 from medcairn.packaging.markdown import render_markdown
+from medcairn.packaging.record import ApprovalRecord, Authority, TrustedKeys, check_releasable
 from medcairn.packaging.vectors import make_vectors, vectors_json
 from medcairn.reports import render_page
 
@@ -78,21 +77,21 @@ def build_package(
     gold_dir: Path,
     validation_dir: Path,
     scorer: Scorer,
-    approvals: Approvals,
+    authority: Authority,
+    trusted: TrustedKeys,
     about: ModelAbout,
     created_at: datetime,
     feature_set: bytes | None = None,
     lock: bytes | None = None,
-    gate: Sequence[Check] = RELEASE_GATE,
 ) -> PackageReport:
     """Write the package of an approved model into ``out_dir``, which exists and is empty.
 
     ``scorer`` is the loaded model, asked for the test vectors. ``feature_set`` is the definition that the
     features come from (YAML), ``lock`` a hash-pinned requirements file for the container. The same inputs
-    give the same bytes.
+    give the same bytes. The gate of the registry has been passed before; see
+    :func:`~medcairn.packaging.record.check_releasable` for what is asked here as well.
 
-    Raises :class:`GateRefused` when a check of ``gate`` does not hold, and the errors of
-    :func:`~medcairn.packaging.evidence.read_evidence`.
+    Raises :class:`GateRefused`, and the errors of :func:`~medcairn.packaging.evidence.read_evidence`.
     """
     record = approval_record(
         name=name,
@@ -103,14 +102,14 @@ def build_package(
         validation_dir=validation_dir,
     )
     evidence = read_evidence(model_dir, gold_dir, validation_dir)
-    pass_gate(record, approvals, validation_passed=evidence.validation_passed, gate=gate)
+    check_releasable(record, authority, trusted=trusted, validation_passed=evidence.validation_passed)
     if scorer.feature_names != evidence.feature_names:
         raise IntegrityError("The loaded model reads other features than the feature spec names")
-    card = Card(name, version, instant(created_at), about, evidence, approvals.signatures)
+    card = Card(name, version, instant(created_at), about, evidence, authority.signatures)
     vectors = make_vectors(scorer, evidence.training_rows)
     files = {
         **_card_files(card),
-        **_record_files(record, approvals, instant(created_at)),
+        **_record_files(record, authority, instant(created_at)),
         layout.VECTORS: canonical_json(vectors_json(vectors)),
         **({"feature_set.yaml": feature_set} if feature_set is not None else {}),
         **({"requirements.lock": lock} if lock is not None else {}),
@@ -126,7 +125,7 @@ def build_package(
         for path, data in files.items():
             _write(out_dir / path, data)
         digest = layout.seal_package(out_dir)
-    return _report(record, evidence, approvals, digest, len(vectors))
+    return _report(record, evidence, authority, digest, len(vectors))
 
 
 def _card_files(card: Card) -> dict[str, bytes]:
@@ -138,7 +137,7 @@ def _card_files(card: Card) -> dict[str, bytes]:
     }
 
 
-def _record_files(record: ApprovalRecord, approvals: Approvals, created_at: str) -> dict[str, bytes]:
+def _record_files(record: ApprovalRecord, authority: Authority, created_at: str) -> dict[str, bytes]:
     about: dict[str, JSON] = {
         "name": record.name,
         "version": record.version,
@@ -147,7 +146,9 @@ def _record_files(record: ApprovalRecord, approvals: Approvals, created_at: str)
         "approval": record.as_json(),
         "approval_digest": record.digest,
     }
-    signatures: list[JSON] = [signature.as_json() for signature in approvals.signatures]
+    if authority.plan is not None and authority.assessment is not None:
+        about["change_control"] = {"plan": authority.plan, "assessment": authority.assessment}
+    signatures: list[JSON] = [signature.as_json() for signature in authority.signatures]
     return {layout.ABOUT: canonical_json(about), layout.SIGNATURES: canonical_json(signatures)}
 
 
@@ -168,7 +169,7 @@ def _write(path: Path, data: bytes) -> None:
 
 
 def _report(
-    record: ApprovalRecord, evidence: Evidence, approvals: Approvals, digest: Digest, vectors: int
+    record: ApprovalRecord, evidence: Evidence, authority: Authority, digest: Digest, vectors: int
 ) -> PackageReport:
     return PackageReport(
         name=record.name,
@@ -177,7 +178,7 @@ def _report(
         model_digest=record.model,
         record_digest=record.digest,
         features=len(evidence.feature_names),
-        signatures=len(approvals.signatures),
+        signatures=len(authority.signatures),
         test_vectors=vectors,
     )
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from medcairn.access import ESignature, verify_signature
 from medcairn.core.artifacts import MANIFEST
@@ -14,7 +15,7 @@ from medcairn.core.canonical import JSON, canonical_json
 from medcairn.core.digests import Digest, digest_bytes, digest_file, digest_json
 from medcairn.core.errors import IntegrityError, UsageError
 from medcairn.core.labels import Label
-from medcairn.packaging.gate import ApprovalRecord
+from medcairn.packaging.record import ApprovalRecord, Authority, TrustedKeys, covers
 from medcairn.packaging.vectors import TestVector, parse_vectors
 
 DIGESTS = "digests.json"
@@ -30,7 +31,10 @@ _UNLISTED = {DIGESTS, MANIFEST}
 
 @dataclass(frozen=True)
 class Package:
-    """A package whose files are what was packaged. ``digest`` names the whole of it."""
+    """A package whose files are what was packaged. ``digest`` names the whole of it.
+
+    ``record`` is computed from the files as they are; ``authority`` is what was signed.
+    """
 
     folder: Path
     name: Label
@@ -38,9 +42,14 @@ class Package:
     digest: Digest
     created_at: datetime
     record: ApprovalRecord
-    signatures: tuple[ESignature, ...]
+    authority: Authority
     feature_names: tuple[str, ...]
     test_vectors: tuple[TestVector, ...]
+
+    @property
+    def signatures(self) -> tuple[ESignature, ...]:
+        """The e-signatures that the release rests on."""
+        return self.authority.signatures
 
     @property
     def model_dir(self) -> Path:
@@ -78,12 +87,12 @@ def seal_package(folder: Path) -> Digest:
 
 
 def open_package(
-    folder: Path, *, expected: Digest | None = None, public_keys: Mapping[str, str] | None = None
+    folder: Path, *, expected: Digest | None = None, trusted: TrustedKeys | None = None
 ) -> Package:
     """The package in ``folder``, after checking every file against ``digests.json`` and every signature.
 
-    ``expected`` is the package digest known from elsewhere (the ledger); ``public_keys`` the keys trusted
-    for the signers. Without them a package that was replaced as a whole, signatures included, is not
+    ``expected`` is the package digest known from elsewhere (the ledger); ``trusted`` the keys of the signers.
+    Without them a package that was replaced as a whole, signatures included, is not
     detected.
 
     Raises :class:`UsageError` when the folder is no package, :class:`IntegrityError` that names the file.
@@ -98,7 +107,7 @@ def open_package(
     package = _read(folder, digest)
     if package is None:
         raise IntegrityError("The package's records cannot be read", folder=folder)
-    check_signers(package, public_keys)
+    check_signers(package, trusted)
     return package
 
 
@@ -146,7 +155,7 @@ def _read(folder: Path, digest: Digest) -> Package | None:
             digest=digest,
             created_at=datetime.fromisoformat(about["created_at"]),
             record=record,
-            signatures=tuple(ESignature.from_json(value) for value in signatures),
+            authority=_authority(about, signatures, record),
             feature_names=tuple(str(feature["name"]) for feature in spec["features"]),
             test_vectors=parse_vectors((folder / VECTORS).read_bytes()),
         )
@@ -154,16 +163,28 @@ def _read(folder: Path, digest: Digest) -> Package | None:
         return None
 
 
-def check_signers(package: Package, public_keys: Mapping[str, str] | None) -> None:
-    """Pass when every signature holds, is over this package's record, and by the key trusted for its signer.
+def _authority(about: Mapping[str, Any], signatures: Sequence[Any], record: ApprovalRecord) -> Authority:
+    made = tuple(ESignature.from_json(value) for value in signatures)
+    if "change_control" not in about:
+        return Authority(record.digest, made)
+    change = about["change_control"]
+    return Authority(digest_json(change["plan"]), made, change["plan"], change["assessment"])
+
+
+def check_signers(package: Package, trusted: TrustedKeys | None) -> None:
+    """Pass when every signature holds, covers this package's model, and is by a key trusted for its signer.
 
     Raises :class:`IntegrityError` that names the check.
     """
     if not package.signatures:
         raise IntegrityError("The package carries no signature", file=Label(SIGNATURES))
+    if not covers(package.record, package.authority):
+        raise IntegrityError("An e-signature belongs to another record", check=Label("record"))
     for signature in package.signatures:
-        known = signature.public_key if public_keys is None else public_keys.get(signature.signer, "")
-        verify_signature(signature, public_key=known, record=package.record.digest)
+        known = signature.public_key
+        if trusted is not None and known not in trusted.get(signature.signer, ()):
+            raise IntegrityError("An e-signature was made with another key", check=Label("public_key"))
+        verify_signature(signature, public_key=known, record=package.authority.signed)
 
 
 def _label(name: str) -> Label | Path:

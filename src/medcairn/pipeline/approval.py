@@ -1,22 +1,19 @@
-"""Approvals of a study's candidate: what is signed, who signed it, and the events about it."""
+"""Approvals of a study's candidate: what is signed, and what a gate is told about a version."""
 
 from __future__ import annotations
 
-from contextlib import suppress
-from datetime import datetime
+from pathlib import Path
 
-from medcairn.access import ESignature, Meaning
 from medcairn.audit import EventType
-from medcairn.audit.events import StoredEvent
-from medcairn.core.canonical import JSON
-from medcairn.core.errors import IntegrityError, MedcairnError, UsageError
-from medcairn.core.files import storage_errors
+from medcairn.core.digests import Digest
+from medcairn.core.errors import IntegrityError, UsageError
 from medcairn.core.labels import Label
-from medcairn.packaging import ApprovalRecord, Approvals
+from medcairn.packaging import ApprovalRecord, Authority, TrustedKeys, open_package
 from medcairn.packaging import approval_record as packaged_record
-from medcairn.pipeline.people import key_ring, people_of
-from medcairn.pipeline.plan import last_finishes
+from medcairn.pipeline.signing import approvals_of
 from medcairn.pipeline.study import Study
+from medcairn.pipeline.versions import BY_PLAN, ModelVersion, Validated, present_version
+from medcairn.registry import Approval, Case, ModelHistory, SignerRule
 
 
 def approval_record(study: Study) -> ApprovalRecord:
@@ -28,91 +25,107 @@ def approval_record(study: Study) -> ApprovalRecord:
     if not {"model", "gold", "validation"} <= artifacts.keys():
         raise UsageError("There is no validated candidate to sign", hint="medcairn run --until validate")
     folders = {f"{name}_dir": study.root / artifacts[name].path for name in ("model", "gold", "validation")}
+    candidate = present_version(study)
     return packaged_record(
-        name=Label(study.model_name), version=model_version(study), author=author(study), **folders
+        name=Label(study.model_name), version=Label(candidate.version), author=candidate.author, **folders
     )
 
 
-def model_version(study: Study) -> Label:
-    """The candidate's version: 1 for the first model of the study, counting each new one."""
-    seen: list[str] = []
-    for stored in study.events(EventType.STAGE_FINISHED):
-        for ref in stored.event.outputs:
-            if ref.name == "model" and ref.digest not in seen:
-                seen.append(ref.digest)
-    if not seen:
-        raise UsageError("There is no model yet", hint="medcairn run --until train")
-    latest = study.artifacts()["model"].digest
-    return Label(str(seen.index(latest) + 1))
+def release_case(study: Study, version: ModelVersion, approvals: tuple[Approval, ...]) -> Case:
+    """What the gate before packaging is told: the version, validated now, and ``approvals`` of it."""
+    return _case(study, version, approvals, study.gates().approval)
 
 
-def author(study: Study) -> Label:
-    """Who trained the candidate: the account under which the training ran."""
-    finish = last_finishes(study)["train"]
-    return Label(finish.event.actor.removeprefix("person:"))
+def move_case(study: Study, version: ModelVersion, *, mover: Label | None = None) -> Case:
+    """What the gates after packaging are told: also whether the package is what was approved."""
+    gates, packaged = study.gates(), version.packaged
+    if packaged is None:
+        return _case(study, version, (), gates.approval, mover=mover)
+    by_plan = packaged.authority == BY_PLAN
+    return _case(
+        study,
+        version,
+        approvals_of(study, packaged.signed),
+        gates.change_control if by_plan else gates.approval,
+        mover=mover,
+        package_unchanged=_is_unchanged(study, version),
+        monitored=_is_monitored(study, version),
+    )
 
 
-def sign_candidate(
-    study: Study, name: str, password: str, *, meaning: Meaning, code: str | None = None
-) -> ESignature:
-    """Sign the candidate as ``name`` and record it; a refusal is recorded too.
-
-    A receipt of the entry goes to the study's receipts folder. ``code`` is the one-time code of who has a
-    second factor.
-
-    Raises what :meth:`People.sign` raises, and :class:`UsageError` when there is nothing to sign.
-    """
-    record = approval_record(study)
-    artifacts = study.artifacts()
-    looked_at = tuple(artifacts[key] for key in ("model", "gold", "validation"))
-    with study.ledger() as ledger:
-        try:
-            signature = people_of(study).sign(
-                name, password, record=record.digest, meaning=meaning, clock=study.clock, code=code
-            )
-        except MedcairnError as failure:
-            refused: dict[str, JSON] = {
-                "code": failure.code,
-                "record": record.digest,
-                "meaning": meaning.value,
-            }
-            ledger.append(EventType.SIGNING_REFUSED, actor="pipeline", inputs=looked_at, record=refused)
-            raise
-        recorded = ledger.append(
-            EventType.RECORD_SIGNED,
-            actor=f"person:{signature.signer}",
-            inputs=looked_at,
-            record={"signed": record.as_json(), "signature": signature.as_json()},
-        )
-        receipt = ledger.receipt(recorded.index)  # it seals the entry
-    with storage_errors():
-        study.receipts_folder.mkdir(exist_ok=True)
-        receipt.write(study.receipts_folder)
-    return signature
+def trusted_keys(approvals: tuple[Approval, ...]) -> TrustedKeys:
+    """The keys of the approvals that hold, by signer."""
+    return {found.signature.signer: [found.signature.public_key] for found in approvals if found.holds}
 
 
-def approvals(study: Study, record: ApprovalRecord) -> Approvals:
-    """The signatures that the ledger holds over exactly ``record``, and how many are needed.
-
-    Trusted are the keys that were their signers' when the ledger recorded the signatures.
-    """
-    ring = key_ring(study)
-    signatures: list[ESignature] = []
-    trusted: dict[str, str] = {}
-    for stored in study.events(EventType.RECORD_SIGNED):
-        signature = _signature(stored)
-        if signature.record == record.digest:
-            signatures.append(signature)
-            with suppress(IntegrityError):
-                recorded_at = datetime.fromisoformat(stored.event.recorded_at)
-                trusted[signature.signer] = ring.verify(signature, recorded_at=recorded_at).public_key
-    return Approvals(tuple(signatures), study.settings.approval.signatures, trusted)
+def authority_over(record: Digest, approvals: tuple[Approval, ...]) -> Authority:
+    """The approvals that hold, as a package carries them."""
+    return Authority(record, tuple(found.signature for found in approvals if found.holds))
 
 
-def _signature(stored: StoredEvent) -> ESignature:
-    value = stored.event.record["signature"]
-    assert isinstance(value, dict)  # written by sign_candidate
-    return ESignature.from_json(value)
+def _case(
+    study: Study,
+    version: ModelVersion,
+    approvals: tuple[Approval, ...],
+    needs: tuple[SignerRule, ...],
+    *,
+    mover: Label | None = None,
+    package_unchanged: bool = False,
+    monitored: bool = False,
+) -> Case:
+    done = version.validated
+    return Case(
+        at=study.clock.now(),
+        author=version.author,
+        validation_passed=done is not None and done.passed,
+        protocol_pinned=done is not None and done.protocol is not None,
+        protocol_approvals=_protocol_approvals(study, done),
+        approvals=approvals,
+        needs=needs,
+        package_unchanged=package_unchanged,
+        monitored=monitored,
+        mover=mover,
+    )
 
 
-__all__ = ["approval_record", "approvals", "author", "model_version", "sign_candidate"]
+def _protocol_approvals(study: Study, done: Validated | None) -> tuple[Approval, ...]:
+    """Who approved the protocol before it was executed."""
+    if done is None or done.protocol is None or done.pinned is None:
+        return ()
+    return approvals_of(study, done.protocol, before=done.pinned)
+
+
+def _is_unchanged(study: Study, version: ModelVersion) -> bool:
+    """Whether the package lies there as it was made, and holds what was signed."""
+    packaged = version.packaged
+    if packaged is None or not (study.root / packaged.artifact.path).is_dir():
+        return False
+    try:
+        package = open_package(Path(study.root / packaged.artifact.path), expected=packaged.digest)
+    except (IntegrityError, UsageError):
+        return False
+    return package.authority.signed == packaged.signed
+
+
+def _is_monitored(study: Study, version: ModelVersion) -> bool:
+    """Whether monitoring looked at the package since the version came into its present state."""
+    packaged = version.packaged
+    if packaged is None:
+        return False
+    history = ModelHistory.of(study.model_name, study.events(EventType.MODEL_TRANSITIONED))
+    since = history.since(version.version)
+    return any(
+        stored.index > since
+        and stored.event.stage == "monitor"
+        and any(ref.digest == packaged.artifact.digest for ref in stored.event.inputs)
+        for stored in study.events(EventType.STAGE_FINISHED)
+    )
+
+
+__all__ = [
+    "approval_record",
+    "authority_over",
+    "move_case",
+    "release_case",
+    "trusted_keys",
+]

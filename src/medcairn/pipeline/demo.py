@@ -23,11 +23,13 @@ from medcairn.core.settings import SETTINGS_FILE, BulkSource
 from medcairn.deid import read_key
 from medcairn.export import new_client_key, public_jwks
 from medcairn.pipeline.actions import ACTIONS
-from medcairn.pipeline.approval import approval_record, approvals, sign_candidate
+from medcairn.pipeline.approval import approval_record
 from medcairn.pipeline.best_reachable import best_on_held_out
 from medcairn.pipeline.people import people_of
 from medcairn.pipeline.runner import StepOutcome, run_steps
 from medcairn.pipeline.serving_process import serving_process
+from medcairn.pipeline.signing import approvals_of
+from medcairn.pipeline.signing_desk import sign
 from medcairn.pipeline.stages import STEPS, Step, step_named, steps_until
 from medcairn.pipeline.study import Study, init_study
 from medcairn.pipeline.traffic import TrafficReport, send_held_out
@@ -88,6 +90,11 @@ class DemoSummary:
     trace_events: int = 0
     tree_size: int = 0
     findings: int = 0
+
+    @property
+    def package(self) -> Path:
+        """The folder of the package that was served."""
+        return self.study / Study.open(self.study).artifacts()["package"].path
 
     def as_json(self) -> dict[str, JSON]:
         return {
@@ -239,7 +246,7 @@ def _sign(study: Study, told: Callable[[str], None]) -> None:
     """Two demonstration people sign. Their passwords are random, and forgotten when this returns."""
     record = approval_record(study)
     people = people_of(study)
-    signed = {signature.signer for signature in approvals(study, record).signatures}
+    signed = {found.person for found in approvals_of(study, record.digest)}
     for name, printed_name, role in SIGNERS:
         if name in signed:
             continue
@@ -247,7 +254,7 @@ def _sign(study: Study, told: Callable[[str], None]) -> None:
         if people.find(name) is not None:
             name = f"{name}-{secrets.token_hex(3)}"  # their password is forgotten, so someone new signs
         people.add(name, printed_name=printed_name, roles=[role], password=password)
-        signature = sign_candidate(study, name, password, meaning=Meaning.APPROVED)
+        signature = sign(study, "candidate", name, password, meaning=Meaning.APPROVED)
         told(f"{signature.printed_name} signed: {signature.meaning.value}")
 
 

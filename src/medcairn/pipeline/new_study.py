@@ -39,7 +39,7 @@ validation:
   criteria: {task}            # pinned in the ledger before the held-out subjects are read
 
 approval:
-  signatures: 2               # different people, none of them the author
+  gates: basic                # who must sign what; or part11, or a file of your own
 """
 
 

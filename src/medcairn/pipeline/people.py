@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from medcairn.access import KeyRing, Notice, NoticeKind, People, key_ring_of, read_policy
+from medcairn.access import KeyRing, Notice, NoticeKind, People, Role, key_ring_of, read_policy
 from medcairn.audit import EventType
 from medcairn.audit.events import StoredEvent
 from medcairn.pipeline.study import Study, acting_person
@@ -52,10 +53,37 @@ def signing_keys(events: Iterable[StoredEvent]) -> Mapping[str, Sequence[str]]:
     return found
 
 
+@dataclass(frozen=True)
+class RolesThen:
+    """Who had which roles when, as the ledger tells."""
+
+    changes: tuple[tuple[int, str, frozenset[Role]], ...]
+
+    @classmethod
+    def of(cls, study: Study) -> RolesThen:
+        """From every event that gave or took roles."""
+        kinds = (EventType.PERSON_ADDED, EventType.PERSON_CHANGED, EventType.PERSON_REMOVED)
+        changes = []
+        for stored in study.events(*kinds):
+            given = stored.event.record.get("roles")
+            known = [role for role in given if role in set(Role)] if isinstance(given, Sequence) else []
+            name = str(stored.event.record.get("name")).casefold()
+            changes.append((stored.index, name, frozenset(Role(str(role)) for role in known)))
+        return cls(tuple(changes))
+
+    def at(self, name: str, entry: int) -> frozenset[Role]:
+        """The roles of ``name`` when the entry ``entry`` was recorded."""
+        roles = frozenset[Role]()
+        for index, who, given in self.changes:
+            if index < entry and who == name.casefold():
+                roles = given
+        return roles
+
+
 def _notice(stored: StoredEvent) -> Notice:
     event = stored.event
     at = datetime.fromisoformat(event.recorded_at)
     return Notice(NoticeKind(event.type.value), at, event.actor, event.record)
 
 
-__all__ = ["ABOUT_PEOPLE", "key_ring", "people_of", "record_notice", "signing_keys"]
+__all__ = ["ABOUT_PEOPLE", "RolesThen", "key_ring", "people_of", "record_notice", "signing_keys"]

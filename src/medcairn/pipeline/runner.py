@@ -16,7 +16,7 @@ from pathlib import Path
 from medcairn.audit import EventType, Ledger
 from medcairn.core.artifacts import MANIFEST, ArtifactRef, Draft, Zone, draft_artifact, read_manifest
 from medcairn.core.canonical import JSON
-from medcairn.core.errors import Interrupted, MedcairnError, UsageError
+from medcairn.core.errors import GateRefused, Interrupted, MedcairnError, UsageError
 from medcairn.core.labels import Label
 from medcairn.core.progress import Progress
 from medcairn.pipeline.plan import Reason, basis_of, last_finishes, reason_to_run
@@ -223,6 +223,11 @@ def _failure_recorded(ledger: Ledger, run_id: str, step: Step) -> Iterator[None]
         error = _recordable(failure)
         try:
             fields: dict[str, JSON] = {"code": error.code, **error.recordable_fields()}
+            if isinstance(error, GateRefused):
+                refused = error.recordable_fields()
+                ledger.append(
+                    EventType.GATE_REFUSED, actor="pipeline", record=refused, run_id=run_id, stage=step.name
+                )
             ledger.append(
                 EventType.STAGE_FAILED, actor="pipeline", record=fields, run_id=run_id, stage=step.name
             )

@@ -18,6 +18,7 @@ from medcairn.core.errors import UsageError
 from medcairn.core.files import private_folder, storage_errors, write_file
 from medcairn.core.labels import Label
 from medcairn.core.settings import SETTINGS_FILE, Settings, parse_settings, read_settings
+from medcairn.registry import Gates, read_gates
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,13 @@ class Study:
     def model_name(self) -> str:
         """The registered model's name."""
         return f"{self.settings.study.name}.{self.task}"
+
+    def gates(self) -> Gates:
+        """The gates before a model's states.
+
+        Raises :class:`~medcairn.core.errors.SettingsError` when they cannot be used.
+        """
+        return read_gates(self.rules(self.settings.approval.gates))
 
     def within(self, path: Path) -> Path:
         """``path`` of the settings, taken relative to the study."""

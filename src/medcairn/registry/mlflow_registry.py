@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from medcairn.core.digests import Digest, digest_bytes
 from medcairn.core.errors import UsageError
 from medcairn.core.labels import Label
-from medcairn.registry.states import LifecycleState
+from medcairn.core.lifecycle import LifecycleState
 from medcairn.tracking import open_client, store_call
 
 if TYPE_CHECKING:

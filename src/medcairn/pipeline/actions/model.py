@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, time
 from pathlib import Path
 
@@ -12,17 +13,18 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from medcairn import packaging, registry, training, validation
-from medcairn.audit import EventType
+from medcairn.audit import EventType, Proposal
 from medcairn.core.artifacts import Zone
 from medcairn.core.canonical import JSON
 from medcairn.core.clock import instant
-from medcairn.core.digests import Digest, digest_file
-from medcairn.core.errors import GateRefused
-from medcairn.core.labels import Label
-from medcairn.pipeline.approval import approvals, author, model_version
+from medcairn.core.digests import Digest, digest_file, digest_json
+from medcairn.pipeline.approval import approval_record, release_case
+from medcairn.pipeline.protocol import check_protocol_signed, protocol
+from medcairn.pipeline.release import Release, release_of
 from medcairn.pipeline.runner import StepContext
 from medcairn.pipeline.study import Study
-from medcairn.registry import LifecycleState
+from medcairn.pipeline.versions import BY_PLAN, Validated, present_version
+from medcairn.registry import LifecycleState, ModelHistory
 from medcairn.reports import ReportAbout
 from medcairn.tracking import open_tracker
 from medcairn.training import portable
@@ -62,11 +64,18 @@ def _write_out_of_fold(gold: Path, folder: Path, scores: NDArray[np.float64]) ->
 
 
 def validate(context: StepContext) -> None:
-    """Pin the criteria in the ledger, then read the held-out rows."""
+    """Pin the protocol in the ledger, then read the held-out rows."""
     study, settings = context.study, context.study.settings.validation
+    check_protocol_signed(study)
     criteria = validation.load_criteria(settings.criteria, study.root / "criteria")
-    pinned: dict[str, JSON] = {"criteria": criteria.as_json(), "criteria_digest": criteria.digest}
-    context.ledger.append(
+    fixed = protocol(study)
+    pinned: dict[str, JSON] = {
+        "criteria": criteria.as_json(),
+        "criteria_digest": criteria.digest,
+        "protocol": fixed,
+        "protocol_digest": digest_json(fixed),
+    }
+    entry = context.ledger.append(
         EventType.CRITERIA_PINNED, actor="pipeline", run_id=context.run_id, stage="validate", record=pinned
     )
     gold, model = context.folder("gold"), context.folder("model")
@@ -86,7 +95,9 @@ def validate(context: StepContext) -> None:
         )
         draft.facts = report.facts()
     record_state(context, LifecycleState.CANDIDATE)
-    if report.passed:
+    done = Validated(entry.index, report.passed, entry.index, digest_json(fixed))
+    case = release_case(study, replace(present_version(study), validated=done), ())
+    if registry.opens(study.gates(), LifecycleState.VALIDATED, case):
         record_state(context, LifecycleState.VALIDATED)
     met = sum(check.passed for check in report.checks)
     context.summary = f"{report.verdict}: {met} of {len(report.checks)} checks met on {report.rows:,} rows"
@@ -95,85 +106,89 @@ def validate(context: StepContext) -> None:
 def package(context: StepContext) -> None:
     """Pass the release gate, build the package, and let the MLflow registry follow."""
     study = context.study
-    record = packaging.approval_record(
-        name=Label(study.model_name),
-        version=model_version(study),
-        author=author(study),
-        model_dir=context.folder("model"),
-        gold_dir=context.folder("gold"),
-        validation_dir=context.folder("validation"),
-    )
-    collected = approvals(study, record)
-    try:
-        with context.draft("package", f"packages/{study.task}", kind="package", zone=Zone.AGGREGATE) as draft:
-            report = packaging.build_package(
-                draft.folder,
-                name=record.name,
-                version=record.version,
-                model_dir=context.folder("model"),
-                gold_dir=context.folder("gold"),
-                validation_dir=context.folder("validation"),
-                scorer=portable.load(context.folder("model")),
-                approvals=collected,
-                about=packaging.ModelAbout(
-                    study=study.settings.study.name,
-                    purpose=study.settings.study.purpose,
-                    author=record.author,
-                    synthetic=study.settings.study.synthetic,
-                ),
-                created_at=data_day(study),
-            )
-            draft.facts = report.facts()
-    except GateRefused as refusal:
-        refused: dict[str, JSON] = {"gate": "release", **refusal.recordable_fields()}
-        context.ledger.append(
-            EventType.GATE_REFUSED, actor="pipeline", run_id=context.run_id, stage="package", record=refused
+    record = approval_record(study)
+    release = release_of(study, record)
+    final = f"packages/{study.task}/{record.version}"
+    with context.draft("package", final, kind="package", zone=Zone.AGGREGATE) as draft:
+        report = packaging.build_package(
+            draft.folder,
+            name=record.name,
+            version=record.version,
+            model_dir=context.folder("model"),
+            gold_dir=context.folder("gold"),
+            validation_dir=context.folder("validation"),
+            scorer=portable.load(context.folder("model")),
+            authority=release.authority,
+            trusted=release.trusted,
+            about=packaging.ModelAbout(
+                study=study.settings.study.name,
+                purpose=study.settings.study.purpose,
+                author=record.author,
+                synthetic=study.settings.study.synthetic,
+            ),
+            created_at=data_day(study),
         )
-        raise
-    reach_state(context, LifecycleState.APPROVED, package=report.digest)
-    context.record["approval_digest"] = record.digest
+        draft.facts = report.facts()
+    context.record["approval_digest"] = release.authority.signed
+    context.record["authority"] = release.rests_on
+    context.record["gates_digest"] = study.gates().digest
     context.record["model_version"] = f"{record.name}/{record.version}"
+    if release.authority.assessment is not None:
+        context.record["change_control"] = dict(release.authority.assessment)
+    record_state(context, LifecycleState.APPROVED, package=report.digest, release=release)
+    follow_state(context, report.digest)
     context.summary = f"{record.name} version {record.version}, {report.signatures} signatures"
 
 
-def reach_state(context: StepContext, state: LifecycleState, *, package: Digest) -> None:
-    """Record that the packaged model reached ``state``, and let MLflow's registry follow; it never leads.
-
-    Raises :class:`GateRefused` when the state may not follow the present one.
-    """
-    record_state(context, state)
+def follow_state(context: StepContext, package: Digest) -> None:
+    """Let MLflow's registry show the packaged candidate and its state; it never leads."""
     study = context.study
+    candidate = present_version(study)
     trained = study.events(EventType.STAGE_FINISHED)
     run_id = next(str(s.event.record["mlflow_run_id"]) for s in reversed(trained) if s.event.stage == "train")
-    model = study.root / study.artifacts()["model"].path
     tags = {"medcairn.package_digest": package, "medcairn.study": study.settings.study.name}
+    model = study.root / candidate.model.path
     version = registry.register_model(
         study.tracking_uri, study.model_name, model_dir=model, run_id=run_id, tags=tags
     )
-    registry.follow(study.tracking_uri, study.model_name, version, state)
+    states = _history(study).states
+    registry.follow(study.tracking_uri, study.model_name, version, states[candidate.version])
     context.record["registry_version"] = version
 
 
-def record_state(context: StepContext, state: LifecycleState) -> None:
+def record_state(
+    context: StepContext,
+    state: LifecycleState,
+    *,
+    package: Digest | None = None,
+    release: Release | None = None,
+) -> None:
     """Record that the candidate reached ``state``, unless it was there already.
 
     Raises :class:`GateRefused` when the state may not follow the present one.
     """
-    study = context.study
-    version = str(model_version(study))
-    history = [s.event.record for s in study.events(EventType.MODEL_TRANSITIONED)]
-    states = [str(r["state"]) for r in history if r["model"] == study.model_name and r["version"] == version]
-    if state.value in states:
+    study, history = context.study, _history(context.study)
+    version = present_version(study).version
+    reached = [move.state for t in history.of_version(version) for move in t.moves if move.version == version]
+    if state in reached:
         return
-    previous = LifecycleState(states[-1]) if states else None
+    previous = history.states.get(version)
     registry.check_transition(previous, state)
     moved: dict[str, JSON] = {
         "model": study.model_name,
-        "version": version,
-        "state": state.value,
-        "previous": previous.value if previous else None,
+        **registry.Move(version, previous, state).as_json(),
+        "reason": "",
+        "authority": release.rests_on if release and release.rests_on == BY_PLAN else "pipeline",
+        "signed": release.authority.signed if release else None,
+        "package": package,
+        "beside": [],
     }
-    context.ledger.append(EventType.MODEL_TRANSITIONED, actor="pipeline", run_id=context.run_id, record=moved)
+    proposal = Proposal(EventType.MODEL_TRANSITIONED, "pipeline", moved, context.run_id)
+    context.ledger.append_unless(EventType.MODEL_TRANSITIONED, history.last_entry, proposal)
+
+
+def _history(study: Study) -> ModelHistory:
+    return ModelHistory.of(study.model_name, study.events(EventType.MODEL_TRANSITIONED))
 
 
 def report_about(context: StepContext, *, criteria_digest: Digest | None = None) -> ReportAbout:
@@ -185,7 +200,7 @@ def report_about(context: StepContext, *, criteria_digest: Digest | None = None)
         study=settings.name,
         purpose=settings.purpose,
         model_name=study.model_name,
-        model_version=str(model_version(study)),
+        model_version=present_version(study).version,
         algorithm=portable.algorithm(study.root / artifacts["model"].path),
         created_at=instant(data_day(study)),
         model_digest=artifacts["model"].digest,
@@ -201,4 +216,4 @@ def data_day(study: Study) -> datetime:
     return datetime.combine(study.settings.deid.as_of, time(), UTC)
 
 
-__all__ = ["data_day", "package", "record_state", "report_about", "train", "validate"]
+__all__ = ["data_day", "follow_state", "package", "record_state", "report_about", "train", "validate"]

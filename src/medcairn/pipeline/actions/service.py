@@ -6,16 +6,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from medcairn import deployment, monitoring, packaging
+from medcairn import deployment, monitoring, packaging, registry
 from medcairn.audit import EventType
 from medcairn.core.artifacts import Zone
 from medcairn.core.canonical import JSON
 from medcairn.core.errors import GateRefused, IntegrityError, UsageError
 from medcairn.core.labels import Label
-from medcairn.pipeline.actions.model import reach_state, report_about
+from medcairn.pipeline.actions.model import follow_state, record_state, report_about
+from medcairn.pipeline.approval import move_case
 from medcairn.pipeline.runner import StepContext
 from medcairn.pipeline.serving_process import serving_process
 from medcairn.pipeline.verification import verify_study
+from medcairn.pipeline.versions import present_version
 from medcairn.registry import LifecycleState
 from medcairn.serving import Purpose, read_predictions
 
@@ -26,6 +28,7 @@ def deploy(context: StepContext) -> None:
     """Start the service, ask it the package's test vectors over HTTP, and record the deployment."""
     study, folder = context.study, context.folder("package")
     opened = packaging.open_package(folder)
+    registry.pass_gate(study.gates(), LifecycleState.SHADOW, move_case(study, present_version(study)))
     with serving_process(study, port=0) as base_url:
         smoke = deployment.smoke_test(base_url, folder / "test-vectors.json", package_digest=opened.digest)
     context.record["smoke_test"] = smoke.facts()
@@ -36,7 +39,8 @@ def deploy(context: StepContext) -> None:
     with context.draft("deployment", final, kind="deployment", zone=Zone.AGGREGATE) as draft:
         report = deployment.deploy(folder, draft.folder, environment=_ENVIRONMENT, clock=study.clock)
         draft.facts = report.facts()
-    reach_state(context, LifecycleState.SHADOW, package=opened.digest)
+    record_state(context, LifecycleState.SHADOW, package=opened.digest)
+    follow_state(context, opened.digest)
     context.summary = f"smoke test passed on {smoke.vectors} vectors; state {report.state.value}"
 
 

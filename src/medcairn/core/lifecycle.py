@@ -1,4 +1,4 @@
-"""The states of a model and the moves between them, as data."""
+"""The states of a model version and the moves between them, as data."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from medcairn.core.errors import GateRefused
 
 
 class LifecycleState(StrEnum):
-    """How far a model version has come."""
+    """How far a model version has come.
+
+    In shadow it answers and nobody acts on it, in canary some do, in production all do.
+    """
 
     CANDIDATE = "candidate"
     VALIDATED = "validated"
@@ -29,14 +32,18 @@ TRANSITIONS: Mapping[LifecycleState | None, frozenset[LifecycleState]] = {
     _S.APPROVED: frozenset({_S.SHADOW, _S.RETIRED}),
     _S.SHADOW: frozenset({_S.CANARY, _S.RETIRED}),
     _S.CANARY: frozenset({_S.PRODUCTION, _S.SHADOW, _S.RETIRED}),
-    _S.PRODUCTION: frozenset({_S.CANARY, _S.RETIRED}),
+    _S.PRODUCTION: frozenset({_S.SHADOW, _S.RETIRED}),
     _S.RETIRED: frozenset(),
 }
 """From each state (None: not known yet) the states that may come next.
 
-Forward one step at a time. A deployed model may be taken back one step (production → canary → shadow), and
-every model may be retired, which is final.
+Forward one step at a time. A canary or a model in production is rolled back into shadow, and every model may
+be retired, which is final. From shadow straight to production a version comes in one way only: it was in
+production, another version took its place, and that one is rolled back.
 """
+
+SERVABLE = frozenset({_S.APPROVED, _S.SHADOW, _S.CANARY, _S.PRODUCTION})
+"""States in which a version may be asked: approved too, because the smoke test comes before shadow."""
 
 
 def check_transition(old: LifecycleState | None, new: LifecycleState) -> None:
@@ -52,4 +59,4 @@ def check_transition(old: LifecycleState | None, new: LifecycleState) -> None:
     raise GateRefused("A model may not move between these states", hint=hint, previous=old, state=new)
 
 
-__all__ = ["TRANSITIONS", "LifecycleState", "check_transition"]
+__all__ = ["SERVABLE", "TRANSITIONS", "LifecycleState", "check_transition"]
