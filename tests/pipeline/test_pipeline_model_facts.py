@@ -42,7 +42,7 @@ def study_of(*models: str, verdicts: Sequence[str] = ()) -> list[StoredEvent]:
         verdict = verdicts[number] if verdicts else "passed"
         events += [
             finish("lakehouse", [ref("deid", "d")], [silver]),
-            finish("features", [silver], [gold], gold={"task": "t", "task_digest": "td", "feature_set": "core"}),
+            finish("features", [silver], [gold], gold={"task": "t", "task_digest": "td"}),
             finish(
                 "train", [gold], [trained],
                 model={
@@ -92,7 +92,7 @@ def test_the_history_of_a_version_goes_back_to_the_export_and_no_further_than_it
 def test_what_the_ledger_does_not_hold_is_not_known() -> None:
     trained = finish("train", [], [ref("model", "a")])
     facts = model_facts([StoredEvent(0, trained)], "1")
-    assert facts.algorithm is facts.threshold is facts.rows is facts.hyperparameters is None
+    assert [facts.algorithm, facts.threshold, facts.rows, facts.hyperparameters] == [None] * 4
     assert facts.estimates == {}
     assert not facts.validated
 
