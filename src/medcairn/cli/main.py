@@ -38,6 +38,7 @@ GROUPS = (
     "users",
     "tokens",
     "approve",
+    "report",
     "serve",
     "audit",
     "hospital",

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from medcairn.access import Meaning
 from medcairn.audit.events import EventType, StoredEvent
+from medcairn.audit.signed import signature_of
 from medcairn.core.errors import IntegrityError
 from medcairn.registry import ChangeControlPlan, LifecycleState
-from medcairn.registry.change_control import FORM
 
 BY_PLAN = "change_control_plan"
 """The authority of a move that the plan allowed; others are ``pipeline`` and ``signature``."""
@@ -32,17 +33,19 @@ class SignedPlan:
 def plan_in_force(signed: Iterable[StoredEvent], task: str | None, *, before: int) -> SignedPlan | None:
     """The change control plan for ``task`` that was signed last before the entry ``before``.
 
-    ``signed`` are events RECORD_SIGNED in order; their seals are not checked here.
+    ``signed`` are events RECORD_SIGNED in order. Only signatures over the plan itself that mean approval
+    count; their seals are not checked here.
     """
     found: dict[str, list[StoredEvent]] = {}
     plans: dict[str, ChangeControlPlan] = {}
     for stored in signed:
-        record = stored.event.record.get("signed")
-        if stored.index >= before or not isinstance(record, Mapping) or record.get("form") != FORM:
+        record, signature = stored.event.record.get("signed"), signature_of(stored.event)
+        if stored.index >= before or not isinstance(record, Mapping) or signature is None:
             continue
         with suppress(IntegrityError):
             plan = ChangeControlPlan.from_json(record)
-            if plan.task == task:
+            approves = signature.meaning == Meaning.APPROVED and signature.record == plan.digest
+            if plan.task == task and approves:
                 plans[plan.digest] = plan
                 found.setdefault(plan.digest, []).append(stored)
     if not found:

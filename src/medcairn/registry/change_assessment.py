@@ -103,7 +103,7 @@ def _task(case: _Case) -> Finding:
 
 def _features(case: _Case) -> Finding:
     before, after = (
-        {"feature_set": f.feature_set, "digest": f.feature_spec} for f in (case.baseline, case.candidate)
+        {"set": f.feature_set, "digest": f.feature_spec} for f in (case.baseline, case.candidate)
     )
     inside = before["digest"] is not None and before == after
     return _finding(Clause.FEATURES, inside, "no change", before, after)

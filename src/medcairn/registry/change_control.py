@@ -77,7 +77,8 @@ class Bounds(_Record):
     def words(self) -> str:
         """``at least 0.001 and at most 0.1``."""
         limits = (("at least", self.at_least), ("at most", self.at_most))
-        return " and ".join(f"{what} {limit:g}" for what, limit in limits if limit is not None)
+        said = (f"{what} {limit:g}" for what, limit in limits if limit is not None)
+        return " and ".join(said).replace("-", "−")
 
 
 class DataRefresh(_Record):

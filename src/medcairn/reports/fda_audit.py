@@ -26,16 +26,19 @@ from medcairn.reports.fda_audit_record import AuditSection, FdaAudit, Listing, R
 from medcairn.reports.fda_audit_words import cell_text, exact_text, name_text, words_text
 
 _READING = (
-    "Each statement stands in an entry of the study's audit ledger; its number is in the column Entry. What "
-    "no entry holds is told as unknown, with the reason. Digests are shortened here to 16 digits; "
-    "fda-audit.json has them whole."
+    "Each statement stands in an entry of the study's audit ledger, whose number is in the column Entry or "
+    "above the table. What no entry holds is told as unknown, with the reason. Digests are shortened to 16 "
+    "digits; fda-audit.json has them whole."
 )
 _SYNTHETIC = "Trained and assessed on synthetic subjects only."
 
 
 @dataclass(frozen=True)
 class _Shown:
-    """How a column of a listing is shown: its key, title, share of the width, and the form of its cells."""
+    """How a column of a listing is shown: its key, title, share of the width, and the form of its cells.
+
+    Without a key the form is given the whole row.
+    """
 
     key: str
     title: str
@@ -62,6 +65,13 @@ def _withheld(value: JSON) -> Cell:
 
 def _from(value: JSON) -> Cell:
     return "(none)" if value is None else cell_text(value)
+
+
+def _reason(values: JSON) -> Cell:
+    """The reason as it was typed; of a move beside another's also which one that was."""
+    assert isinstance(values, Mapping)
+    other, reason = values.get("beside_version"), values.get("reason")
+    return cell_text(reason) if other is None else f"With version {other}: {cell_text(reason)}"
 
 
 _LISTINGS: Mapping[str, tuple[str, tuple[_Shown, ...]]] = {
@@ -151,7 +161,7 @@ _LISTINGS: Mapping[str, tuple[str, tuple[_Shown, ...]]] = {
             _Shown("state", "To", 1.8),
             _Shown("who", "Who", 2.2),
             _Shown("authority", "Authority", 2, form=words_text),
-            _Shown("reason", "Reason", 3.2),
+            _Shown("", "Reason", 3.2, form=_reason),
         ),
     ),
     "clauses": (
@@ -167,9 +177,9 @@ _LISTINGS: Mapping[str, tuple[str, tuple[_Shown, ...]]] = {
     "signatures": (
         "E-signatures: who signed what, when, and what it meant",
         (
-            _Shown("printed_name", "Printed name", 2.6),
+            _Shown("printed_name", "Printed name", 2.4),
             _Shown("signer", "Account", 1.7),
-            _Shown("signed_at", "Signed (UTC)", 1.9),
+            _Shown("signed_at", "Signed (UTC)", 2.2),
             _Shown("meaning", "Meaning", 1.9),
             _Shown("of", "Of the", 1.9),
             _Shown("record", "Record", 2.7),
@@ -182,7 +192,7 @@ _LISTINGS: Mapping[str, tuple[str, tuple[_Shown, ...]]] = {
             _Shown("at", "When (UTC)", 3),
             _Shown("who", "Who", 2.5),
             _Shown("refused", "What", 3),
-            _Shown("why", "Why", 4),
+            _Shown("why", "Why", 4, form=words_text),
         ),
     ),
     "uses": (
@@ -287,15 +297,22 @@ def _listing(listing: Listing) -> Block:
     if not listing.rows:
         text = listing.none[:1].upper() + listing.none[1:]
         return Paragraph(f"{caption}: {listing.none}." if not text.endswith(".") else text)
-    columns = (
-        *(Column(one.title, "right" if one.right else "left", one.share) for one in shown),
-        Column("Entry", "right", share=1),
-    )
-    return Table(caption, columns, tuple(_row(row, shown) for row in listing.rows))
+    columns = tuple(Column(one.title, "right" if one.right else "left", one.share) for one in shown)
+    rows = tuple(_row(row, shown) for row in listing.rows)
+    behind = {row.entries for row in listing.rows}
+    if len(behind) == 1 and len(rows) > 1:  # said once
+        return Table(f"{caption} ({_entries(behind.pop(), 'entry ', 'entries ')})", columns, rows)
+    columns = (*columns, Column("Entry", "right", share=1))
+    cells = tuple((*row, _entries(one.entries)) for row, one in zip(rows, listing.rows, strict=True))
+    return Table(caption, columns, cells)
 
 
 def _row(row: Row, shown: Sequence[_Shown]) -> tuple[Cell, ...]:
-    return (*(one.form(row.values.get(one.key)) for one in shown), ", ".join(map(str, row.entries)))
+    return tuple(one.form(row.values.get(one.key) if one.key else row.values) for one in shown)
+
+
+def _entries(entries: Sequence[int], one: str = "", several: str = "") -> str:
+    return (one if len(entries) == 1 else several) + ", ".join(map(str, sorted(entries)))
 
 
 __all__ = ["fda_audit_document"]

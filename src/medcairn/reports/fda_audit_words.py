@@ -102,7 +102,7 @@ def _mapping(value: Mapping[str, JSON]) -> str:
             return f"{whole:,.0f}" if isinstance(whole, int | float) else cell_text(whole)
         low, high = cell_text(_as_float(value["low"])), cell_text(_as_float(value["high"]))
         return f"{cell_text(_as_float(value['value']))} ({low} to {high})"
-    return "; ".join(f"{words_text(name)} {exact_text(item)}" for name, item in value.items())
+    return "; ".join(f"{name} {exact_text(item)}" for name, item in value.items())
 
 
 def _as_float(value: JSON) -> JSON:

@@ -19,7 +19,7 @@ from medcairn.pipeline.people import key_ring
 from medcairn.pipeline.study import Study
 from medcairn.reports import render_pdf
 from medcairn.reports.fda_audit import fda_audit_document
-from medcairn.reports.fda_audit_record import FdaAudit
+from medcairn.reports.fda_audit_record import AuditSection, FdaAudit
 
 JSON_FILE, PDF_FILE = "fda-audit.json", "fda-audit.pdf"
 LIMITS = (
@@ -64,8 +64,9 @@ class ComplianceReportGenerator:
         root = root_hash(study.ledger_file, evidence.last + 1)
         dated = next(one for one in evidence.events if one.index == evidence.last).event.recorded_at
         findings = found_now(study)
+        what = identification(evidence, study)
         sections = (
-            identification(evidence, study),
+            what,
             algorithm(evidence),
             training_data(evidence),
             performance(evidence),
@@ -80,7 +81,7 @@ class ComplianceReportGenerator:
             study=study.settings.study.name,
             model=evidence.model,
             version=evidence.version,
-            purpose=study.settings.study.purpose,
+            purpose=_purpose(what),
             dated=dated,
             tree_size=evidence.last + 1,
             root_hash=root,
@@ -106,6 +107,12 @@ class ComplianceReportGenerator:
         write_file(staging / PDF_FILE, pdf)
         replace_folder(staging, final)
         return final
+
+
+def _purpose(identification: AuditSection) -> str:
+    """The intended use, for the head of the report; never one that was written after the fact."""
+    stated = next(one for one in identification.facts if one.name == "intended_use")
+    return f"Intended use unknown: {stated.unknown}." if stated.unknown else str(stated.value)
 
 
 def _check_replaceable(folder: Path) -> None:

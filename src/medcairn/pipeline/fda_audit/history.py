@@ -7,7 +7,9 @@ from datetime import datetime
 from medcairn.access import ESignature, KeyRing, manifestation_json
 from medcairn.audit import EventType
 from medcairn.audit.events import StoredEvent
+from medcairn.audit.record import Told
 from medcairn.core.canonical import JSON
+from medcairn.core.digests import digest_json
 from medcairn.core.errors import IntegrityError
 from medcairn.pipeline.fda_audit.evidence import Evidence, moves_in
 from medcairn.pipeline.fda_audit.telling import Asked, mapping, of_settings, told_all
@@ -61,7 +63,7 @@ def _move(evidence: Evidence, stored: StoredEvent) -> Row:
 
 def approvals(evidence: Evidence, ring: KeyRing) -> AuditSection:
     """Who signed what with which meaning, whether the seals hold, and what was refused."""
-    signed = tuple(row for stored in evidence.signatures if (row := _signature(stored, ring)) is not None)
+    signed = tuple(_signature(stored, ring) for stored in evidence.signatures)
     refused = tuple(_refusal(stored) for stored in evidence.refusals)
     return AuditSection(
         "approvals",
@@ -73,13 +75,13 @@ def approvals(evidence: Evidence, ring: KeyRing) -> AuditSection:
     )
 
 
-def _signature(stored: StoredEvent, ring: KeyRing) -> Row | None:
-    value = stored.event.record.get("signature")
+def _signature(stored: StoredEvent, ring: KeyRing) -> Row:
     signature: ESignature | None = None
-    seal = "cannot be read"
+    seal, signed = "cannot be read", digest_json(mapping(stored, "signed"))
     try:
-        signature = ESignature.from_json(value if isinstance(value, dict) else {})
-        ring.verify(signature, recorded_at=datetime.fromisoformat(stored.event.recorded_at))
+        signature = ESignature.from_json(mapping(stored, "signature"))
+        recorded_at = datetime.fromisoformat(stored.event.recorded_at)
+        ring.verify(signature, recorded_at=recorded_at, record=signed)
         seal = "holds"
     except IntegrityError as failure:
         check = failure.fields.get("check")
@@ -112,12 +114,10 @@ def use(evidence: Evidence, study: Study) -> AuditSection:
     """Where the version was deployed, and how it is watched."""
     deployed = evidence.deployments[-1] if evidence.deployments else None
     watched = evidence.monitorings[-1] if evidence.monitorings else None
-    settings = study.settings.monitoring
     facts = (
-        *told_all(deployed, _DEPLOYED, absent="this version was not deployed"),
-        *told_all(watched, _WATCHED, absent="this version was not monitored"),
-        of_settings(study, watched, "monitor", "false_discovery_rate", settings.false_discovery_rate),
-        of_settings(study, watched, "monitor", "fewest_rows_judged", settings.minimum_rows),
+        *told_all(deployed, _DEPLOYED, of="deployment", absent="this version was not deployed"),
+        *told_all(watched, _WATCHED, of="monitoring", absent="this version was not monitored"),
+        *(_limits_of_monitoring(study, watched) if watched else ()),
     )
     rows = tuple(
         Row(
@@ -132,6 +132,14 @@ def use(evidence: Evidence, study: Study) -> AuditSection:
         for stored in sorted((*evidence.deployments, *evidence.monitorings), key=lambda one: one.index)
     )
     return AuditSection("use", facts, (Listing("uses", rows, "no entry records a use"),))
+
+
+def _limits_of_monitoring(study: Study, watched: StoredEvent) -> tuple[Told, ...]:
+    settings = study.settings.monitoring
+    return (
+        of_settings(study, watched, "monitor", "false_discovery_rate", settings.false_discovery_rate),
+        of_settings(study, watched, "monitor", "fewest_rows_judged", settings.minimum_rows),
+    )
 
 
 __all__ = ["approvals", "use", "version_history_section"]

@@ -67,7 +67,9 @@ def identification(evidence: Evidence, study: Study) -> AuditSection:
         Told("version", evidence.version, trained.index),
         Told("model_digest", evidence.history.model, trained.index),
         purpose,
-        *told_all(made.get("features"), _TASK, absent="no entry of a cohort leads to this version"),
+        *told_all(
+            made.get("features"), _TASK, of="cohort", absent="no entry of a cohort leads to this version"
+        ),
         told(pins[-1] if pins else None, ("outcome", ("criteria", "summary"))),
         Told("trained_at", trained.event.recorded_at, trained.index),
         Told("trained_by", trained.event.actor, trained.index),
@@ -104,7 +106,7 @@ def algorithm(evidence: Evidence) -> AuditSection:
     rows = tuple(Row((trained.index,), {"name": name, "value": value}) for name, value in settings.items())
     form = mapping(trained, "model").get("form")
     facts = (
-        *told_all(trained, _ALGORITHM, absent=""),
+        *told_all(trained, _ALGORITHM, of="training", absent=""),
         told(trained, ("parity_difference", ("model", "parity", str(form)))),
         Told("environment", None, unknown=_NO_VERSIONS),
     )
@@ -143,11 +145,11 @@ def training_data(evidence: Evidence) -> AuditSection:
         else Told("dataset_digest", None, unknown=_NO_EXPORT)
     )
     facts = (
-        *told_all(made.get("export"), _EXPORT, absent=_NO_EXPORT),
-        *told_all(made.get("deid"), _DEID, absent=_NO_EXPORT),
+        *told_all(made.get("export"), _EXPORT, of="export", absent=_NO_EXPORT),
+        *told_all(made.get("deid"), _DEID, of="deidentification", absent=_NO_EXPORT),
         tables,
         dataset,
-        *told_all(gold, _GOLD, absent=_NO_EXPORT),
+        *told_all(gold, _GOLD, of="cohort", absent=_NO_EXPORT),
         told(made["train"], ("training_rows_digest", ("model", "training_rows_digest"))),
         Told("time_range", None, unknown=_NO_RANGE),
     )

@@ -25,10 +25,11 @@ def told(stored: StoredEvent | None, asked: Asked, *, unknown: str = NOT_RECORDE
     return Told(name, value, stored.index)
 
 
-def told_all(stored: StoredEvent | None, asked: Sequence[Asked], *, absent: str) -> tuple[Told, ...]:
-    """A statement for each of ``asked``; ``absent`` says why all are unknown when there is no entry."""
-    unknown = NOT_RECORDED if stored is not None else absent
-    return tuple(told(stored, one, unknown=unknown) for one in asked)
+def told_all(stored: StoredEvent | None, asked: Sequence[Asked], *, of: str, absent: str) -> tuple[Told, ...]:
+    """A statement for each of ``asked``; without an entry one about the whole, named ``of``."""
+    if stored is None:
+        return (Told(of, None, unknown=absent),)
+    return tuple(told(stored, one) for one in asked)
 
 
 def mapping(stored: StoredEvent | None, *keys: str) -> Mapping[str, JSON]:

@@ -53,7 +53,7 @@ def performance(evidence: Evidence) -> AuditSection:
     )
     return AuditSection(
         "performance",
-        told_all(done, _PERFORMANCE, absent=_NOT_VALIDATED),
+        told_all(done, _PERFORMANCE, of="held_out_data", absent=_NOT_VALIDATED),
         (
             Listing("metrics", metrics, _NOT_VALIDATED),
             Listing("subgroups", rows, _NO_GROUPS if done else _NOT_VALIDATED),
