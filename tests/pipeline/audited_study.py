@@ -162,20 +162,21 @@ _TRAINED: dict[str, JSON] = {
         }
     },
 }  # fmt: skip
+METRICS: dict[str, JSON] = {
+    "auroc": {"value": 0.74, "low": 0.69, "high": 0.79, "method": "DeLong, clustered by subject"},
+    "calibration_slope": {"value": 1.1, "low": 0.8, "high": 1.4, "method": "Wald"},
+    "calibration_intercept": {"value": 0.0, "low": -0.2, "high": 0.2, "method": "Wald"},
+    "subgroup_auroc_gap": {"value": 0.05, "low": -0.1, "high": 0.2, "method": "DeLong"},
+    "positives": {"value": 70.0, "low": 70.0, "high": 70.0, "method": "count"},
+    "ppv": {"unavailable": "no row is above the threshold"},
+}  # fmt: skip
 _VALIDATED: dict[str, JSON] = {
     "rows": 350, "subjects": 30, "positives": 70, "criteria": "readmission_30d", "bootstrap_samples": 1000,
     "operating_point": {"threshold": 0.25, "specificity": 0.8, "fixed_before": True},
     "rules": {
         "discrimination": "lower 95% bound of AUROC ≥ 0.65", "enough_events": "number of positives ≥ 30",
     },
-    "metrics": {
-        "auroc": {"value": 0.74, "low": 0.69, "high": 0.79, "method": "DeLong, clustered by subject"},
-        "calibration_slope": {"value": 1.1, "low": 0.8, "high": 1.4, "method": "Wald"},
-        "calibration_intercept": {"value": 0.0, "low": -0.2, "high": 0.2, "method": "Wald"},
-        "subgroup_auroc_gap": {"value": 0.05, "low": -0.1, "high": 0.2, "method": "DeLong"},
-        "positives": {"value": 70.0, "low": 70.0, "high": 70.0, "method": "count"},
-        "ppv": {"unavailable": "no row is above the threshold"},
-    },
+    "metrics": METRICS,
     "subgroups": [
         {
             "attribute": "sex", "group": "female", "rows": 200, "positives": 40,

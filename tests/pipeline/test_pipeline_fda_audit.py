@@ -24,7 +24,7 @@ from medcairn.registry import read_change_control_plan
 from medcairn.reports.document import Tone
 from medcairn.reports.fda_audit import fda_audit_document
 from medcairn.reports.fda_audit_record import AuditSection, FdaAudit, Listing
-from pipeline.audited_study import MODEL, SETTINGS, AuditedStudy, Ticking, ref
+from pipeline.audited_study import METRICS, MODEL, SETTINGS, AuditedStudy, Ticking, ref
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -132,8 +132,9 @@ def test_it_says_what_a_reviewer_asks_for(audited: AuditedStudy) -> None:
         "value": 0.74, "low": 0.69, "high": 0.79, "method": "DeLong, clustered by subject",
     }  # fmt: skip
     assert rows(record, "subgroups")[1]["rows"] is None  # withheld stays withheld
-    assert [(row["criterion"], row["met"]) for row in rows(record, "criteria")] == [
-        ("discrimination", True), ("enough_events", True),
+    criteria = [(row["criterion"], row["observed"], row["met"]) for row in rows(record, "criteria")]
+    assert criteria == [
+        ("discrimination", METRICS["auroc"], True), ("enough_events", METRICS["positives"], True),
     ]  # fmt: skip
     assert [(row["previous"], row["state"]) for row in rows(record, "transitions")] == [
         (None, "candidate"), ("candidate", "validated"), ("validated", "approved"),
@@ -252,8 +253,9 @@ def test_a_version_that_failed_stands_as_failed(audited: AuditedStudy) -> None:
     audited.train("two")
     audited.validate("two", passed=False)
     audited.move("2", None, "candidate")
-    standing = report(audited, "2").standing
-    assert (standing.word, standing.tone) == ("validation failed", Tone.BAD)
+    record = report(audited, "2")
+    assert (record.standing.word, record.standing.tone) == ("validation failed", Tone.BAD)
+    assert [row["met"] for row in rows(record, "criteria")] == [False, True]
 
 
 def test_a_version_that_moved_beside_another_is_told_with_it(audited: AuditedStudy) -> None:
@@ -431,6 +433,13 @@ def test_a_ledger_that_was_edited_is_told(audited: AuditedStudy) -> None:
     assert record.standing.word == "the trail was changed"
     assert record.standing.tone is Tone.BAD
     assert rows(record, "findings")
+
+
+def test_reading_makes_no_store_and_trusts_the_ledger_s_keys(audited: AuditedStudy) -> None:
+    audited.study.people_file.unlink()
+    record = report(audited)
+    assert {row["seal"] for row in rows(record, "signatures")} == {"holds"}
+    assert not audited.study.people_file.exists()
 
 
 def test_a_report_replaces_an_earlier_one_and_nothing_else(audited: AuditedStudy, tmp_path: Path) -> None:

@@ -70,6 +70,11 @@ class Evidence:
         )
         return max(stored.index for stored in about)
 
+    @property
+    def validation(self) -> StoredEvent | None:
+        """The validation that counts: the last one of the version."""
+        return self.history.validations[-1] if self.history.validations else None
+
     @cached_property
     def pins(self) -> Mapping[int, StoredEvent]:
         """By the entry of a validation's end: where its criteria were pinned, in the same run before it."""

@@ -97,7 +97,8 @@ class ComplianceReportGenerator:
         By default that is ``reports/fda-audit/MODEL-VERSION`` in the study. Returns the folder. An earlier
         report there is replaced; any other folder that is not empty is refused.
         """
-        final = folder or self._study.root / "reports" / "fda-audit" / f"{record.model}-{record.version}"
+        own = self._study.root / "reports" / "fda-audit" / f"{record.model}-{record.version}"
+        final = (folder or own).absolute()
         _check_replaceable(final)
         pdf = render_pdf(fda_audit_document(record))
         staging = final.with_name(final.name + ".partial")

@@ -59,8 +59,9 @@ def identification(evidence: Evidence, study: Study) -> AuditSection:
     """Which model this is, what it is for, and the versions up to it."""
     made = evidence.history.made
     trained = made["train"]
-    judged = evidence.history.validations[-1] if evidence.history.validations else None
-    purpose = of_settings(study, judged, "validate", "intended_use", study.settings.study.purpose)
+    purpose = of_settings(
+        study, evidence.validation, "validate", "intended_use", study.settings.study.purpose
+    )
     pins = list(evidence.pins.values())
     facts = (
         Told("model", evidence.model, trained.index),
@@ -108,7 +109,7 @@ def algorithm(evidence: Evidence) -> AuditSection:
     facts = (
         *told_all(trained, _ALGORITHM, of="training", absent=""),
         told(trained, ("parity_difference", ("model", "parity", str(form)))),
-        Told("environment", None, unknown=_NO_VERSIONS),
+        Told("library_versions", None, unknown=_NO_VERSIONS),
     )
     compared = tuple(
         Row(

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from medcairn.audit import Finding
 from medcairn.pipeline.fda_audit.evidence import Evidence, moves_in
 from medcairn.pipeline.fda_audit.telling import mapping
-from medcairn.pipeline.fda_audit.validating import latest_validation
 from medcairn.registry import LifecycleState
 from medcairn.reports.document import Tone
 from medcairn.reports.fda_audit_record import Standing
@@ -22,7 +21,7 @@ _RELEASED = {
 
 def standing_of(evidence: Evidence, findings: Sequence[Finding]) -> Standing:
     """The state that the ledger records last, how validation ended, and whether the trail is whole."""
-    done = latest_validation(evidence)
+    done = evidence.validation
     verdict = mapping(done, "validation").get("verdict")
     checks = mapping(done, "validation", "checks")
     met = sum(value is True for value in checks.values())

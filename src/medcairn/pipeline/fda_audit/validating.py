@@ -15,6 +15,8 @@ from medcairn.pipeline.fda_audit.evidence import Evidence
 from medcairn.pipeline.fda_audit.telling import Asked, mapping, told, told_all
 from medcairn.pipeline.model_facts import model_versions
 from medcairn.reports.fda_audit_record import AuditSection, Listing, Row
+from medcairn.validation.checks import CEILING_CHECK
+from medcairn.validation.criteria import Metric
 
 _NOT_VALIDATED = "this version was not validated"
 _PERFORMANCE: tuple[Asked, ...] = (
@@ -32,14 +34,9 @@ _NO_GROUPS = (
 )
 
 
-def latest_validation(evidence: Evidence) -> StoredEvent | None:
-    """The validation that counts: the last one of the version."""
-    return evidence.history.validations[-1] if evidence.history.validations else None
-
-
 def performance(evidence: Evidence) -> AuditSection:
     """What was measured on held-out subjects, with 95% intervals, and in subgroups."""
-    done = latest_validation(evidence)
+    done = evidence.validation
     counts = ("rows", "positives")
     metrics = tuple(
         Row((done.index,), {"metric": name, "estimate": value, "method": mapping_of(value).get("method")})
@@ -63,7 +60,7 @@ def performance(evidence: Evidence) -> AuditSection:
 
 def validation_method(evidence: Evidence) -> AuditSection:
     """The criteria, when they were pinned, whether a protocol was signed before, and every execution."""
-    done = latest_validation(evidence)
+    done = evidence.validation
     pin = evidence.pins.get(done.index) if done else None
     absent = _NOT_VALIDATED if done is None else "no entry of the run pins these criteria before it"
     pinned = (
@@ -104,6 +101,7 @@ def _criteria(done: StoredEvent | None, pin: StoredEvent | None) -> Listing:
     asked = looked_up(dict(pin.event.record), ("criteria", "criteria")) if pin else None
     listed = asked if isinstance(asked, Sequence) and not isinstance(asked, str) else ()
     metric_of = {str(one.get("id")): str(one.get("metric")) for one in listed if isinstance(one, Mapping)}
+    metric_of[CEILING_CHECK] = Metric.AUROC.value  # no criterion of the file, but asked all the same
     rules, metrics = mapping(done, "validation", "rules"), mapping(done, "validation", "metrics")
     rows = tuple(
         Row(
@@ -111,7 +109,7 @@ def _criteria(done: StoredEvent | None, pin: StoredEvent | None) -> Listing:
             {
                 "criterion": name,
                 "rule": rules.get(name),
-                "observed": metrics.get(metric_of.get(name, "auroc")),
+                "observed": metrics.get(metric_of.get(name, "")),
                 "met": met,
             },
         )
@@ -153,4 +151,4 @@ def mapping_of(value: JSON) -> Mapping[str, JSON]:
     return value if isinstance(value, Mapping) else {}
 
 
-__all__ = ["latest_validation", "performance", "validation_method"]
+__all__ = ["performance", "validation_method"]
