@@ -287,6 +287,21 @@ def test_whether_the_protocol_was_signed_before_execution(audited: AuditedStudy,
     assert [row["of"] for row in rows(record, "signatures")] == ["validation protocol"]
 
 
+def test_what_was_released_is_told_with_the_signatures_that_it_took(audited: AuditedStudy) -> None:
+    package: dict[str, JSON] = {"package_digest": digest_json("package"), "signatures": 2}
+    inputs = [ref("model", "one", "models/readmission_30d")]
+    audited.finish(
+        "package", inputs, [ref("package", "p")], package=package, approval_digest=digest_json("a")
+    )
+    watched: dict[str, JSON] = {"status": "ok", "features": 307, "reference_rows": 650, "current_rows": 90}
+    audited.finish("monitor", [ref("package", "p")], [ref("monitoring", "m")], monitoring=watched)
+    record = report(audited)
+    assert fact(record, "released_package") == digest_json("package")
+    assert (fact(record, "signatures_in_the_package"), fact(record, "signatures_required")) == (2, 2)
+    assert (fact(record, "monitoring_status"), fact(record, "false_discovery_rate")) == ("ok", 0.05)
+    assert fact(record, "deployment") == "unknown: this version was not deployed"
+
+
 def test_criteria_without_a_protocol_were_not_signed(audited: AuditedStudy) -> None:
     assert fact(report(audited), "protocol_signed_before_execution") is False
 
@@ -371,6 +386,18 @@ def test_the_baseline_is_what_people_signed_and_changes_are_counted(audited: Aud
     record = report(audited, "3")
     assert fact(record, "baseline") == "1"
     assert [row["clause"] for row in rows(record, "clauses") if not row["inside"]] == ["number_of_changes"]
+
+
+def test_a_version_that_only_moved_beside_one_under_a_plan_was_not_brought_forward(
+    audited: AuditedStudy,
+) -> None:
+    audited.train("two")
+    audited.validate("two")
+    audited.sign("ada", PLAN.as_json())
+    beside = {"version": "1", "previous": "production", "state": "canary"}
+    audited.move("2", "canary", "production", authority="change_control_plan", beside=[beside])
+    assert section(report(audited, "1"), "change_control").facts == ()
+    assert fact(report(audited, "2"), "brought_forward_by_the_plan") is True
 
 
 def test_a_plan_that_was_signed_after_the_version_was_judged_does_not_count(audited: AuditedStudy) -> None:

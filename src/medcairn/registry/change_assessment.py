@@ -71,7 +71,7 @@ def _period(case: _Case) -> Finding:
 def _number(case: _Case) -> Finding:
     most, present = case.plan.most_changes, case.changes_so_far + 1
     allows = f"at most {most} changes" if most else "no change"
-    return _finding(Clause.NUMBER_OF_CHANGES, present <= most, allows, case.changes_so_far, present)
+    return _finding(Clause.NUMBER_OF_CHANGES, present <= most, allows, None, f"change {present}")
 
 
 def _baseline_validated(case: _Case) -> Finding:

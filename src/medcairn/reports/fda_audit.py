@@ -39,7 +39,7 @@ _HEADINGS = {
     "validation_method": ("Validation method", "By which rules, and when they were fixed"),
     "version_history": ("Version history", ""),
     "change_control": ("Change control", "The predetermined change control plan"),
-    "approvals": ("Approvals and refusals", ""),
+    "approvals": ("Approvals and refusals", "The package that was released, and what it took"),
     "use": ("Deployment and monitoring", "The latest deployment, and how it is watched"),
     "trail": ("The trail behind this report", "The ledger up to the last entry about this version"),
 }

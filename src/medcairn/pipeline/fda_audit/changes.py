@@ -6,7 +6,7 @@ from datetime import datetime
 
 from medcairn.audit import EventType
 from medcairn.audit.record import Told
-from medcairn.pipeline.change_history import BY_PLAN, SignedPlan, signed_baseline, versions_by_plan
+from medcairn.pipeline.change_history import SignedPlan, signed_baseline, versions_by_plan
 from medcairn.pipeline.fda_audit.evidence import Evidence
 from medcairn.pipeline.model_facts import model_facts, version_history
 from medcairn.registry import ChangeAssessment, assess_change
@@ -30,7 +30,6 @@ def change_control(evidence: Evidence) -> AuditSection:
     transitions = evidence.of(EventType.MODEL_TRANSITIONED)
     baseline = signed_baseline(transitions, evidence.model, evidence.version, before=judged.index)
     assessed = _assessed(evidence, signed, baseline) if baseline else None
-    by_plan = any(one.event.record.get("authority") == BY_PLAN for one in evidence.transitions)
     facts = (
         Told("plan", plan.name, signed.entry),
         Told("plan_version", plan.version, signed.entry),
@@ -40,7 +39,7 @@ def change_control(evidence: Evidence) -> AuditSection:
         _text("description", plan.summary, signed.entry),
         _text("protocol", plan.protocol, signed.entry),
         _text("impact", plan.impact, signed.entry),
-        Told("brought_forward_by_the_plan", by_plan, judged.index),
+        Told("brought_forward_by_the_plan", bool(evidence.moves_by_plan), judged.index),
         Told("baseline", baseline, judged.index)
         if baseline
         else Told("baseline", None, unknown="people signed no other version before this one"),

@@ -131,11 +131,21 @@ class Evidence:
         )
 
     @cached_property
+    def moves_by_plan(self) -> tuple[StoredEvent, ...]:
+        """The version's own moves that a change control plan allowed."""
+        return tuple(
+            one
+            for one in self.transitions
+            if one.event.record.get("authority") == BY_PLAN
+            and one.event.record.get("version") == self.version
+        )
+
+    @cached_property
     def judged(self) -> StoredEvent:
         """Where it was decided about the version: its first move by a plan, else its last validation, else
         its training."""
-        by_plan = [one for one in self.transitions if one.event.record.get("authority") == BY_PLAN]
-        return next(iter([*by_plan, *reversed(self.history.validations)]), self.history.made["train"])
+        decided = (*self.moves_by_plan, *reversed(self.history.validations))
+        return next(iter(decided), self.history.made["train"])
 
     @cached_property
     def plan(self) -> SignedPlan | None:

@@ -73,7 +73,7 @@ class ComplianceReportGenerator:
             validation_method(evidence),
             version_history_section(evidence),
             change_control(evidence),
-            approvals(evidence, key_ring(study)),
+            approvals(evidence, study, key_ring(study)),
             use(evidence, study),
             trail(evidence, study, root, findings),
         )

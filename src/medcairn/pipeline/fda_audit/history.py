@@ -16,6 +16,11 @@ from medcairn.pipeline.fda_audit.telling import Asked, mapping, of_settings, tol
 from medcairn.pipeline.study import Study
 from medcairn.reports.fda_audit_record import AuditSection, Listing, Row
 
+_PACKAGED: tuple[Asked, ...] = (
+    ("released_package", ("package", "package_digest")),
+    ("approval_record", ("approval_digest",)),
+    ("signatures_in_the_package", ("package", "signatures")),
+)
 _DEPLOYED: tuple[Asked, ...] = (
     ("environment", ("deployment", "environment")),
     ("package_digest", ("deployment", "package_digest")),
@@ -61,13 +66,19 @@ def _move(evidence: Evidence, stored: StoredEvent) -> Row:
     return Row((stored.index,), values)
 
 
-def approvals(evidence: Evidence, ring: KeyRing) -> AuditSection:
-    """Who signed what with which meaning, whether the seals hold, and what was refused."""
+def approvals(evidence: Evidence, study: Study, ring: KeyRing) -> AuditSection:
+    """What was released on which signatures, who signed what, whether the seals hold, what was refused."""
+    package = evidence.packages[-1] if evidence.packages else None
+    required = study.settings.approval.signatures
+    facts = (
+        *told_all(package, _PACKAGED, of="package", absent="this version was not packaged"),
+        *([of_settings(study, package, "package", "signatures_required", required)] if package else []),
+    )
     signed = tuple(_signature(stored, ring) for stored in evidence.signatures)
     refused = tuple(_refusal(stored) for stored in evidence.refusals)
     return AuditSection(
         "approvals",
-        (),
+        facts,
         (
             Listing("signatures", signed, "nobody signed anything about this version"),
             Listing("refusals", refused, "nothing about this version was refused"),
