@@ -29,8 +29,8 @@ def test_the_report_of_a_real_study(validated: Path, tmp_path: Path) -> None:
     assert all(row["rule"] for row in tables["criteria"])
     unknown = {name for name, fact in facts.items() if "unknown" in fact}
     assert unknown <= {
-        "intended_use", "package", "library_versions", "time_range", "protocol_digest", "deployment", "monitoring",
-        "recorded_verification",
+        "intended_use", "package", "library_versions", "time_range", "protocol_digest", "deployment",
+        "monitoring", "recorded_verification",
     }  # fmt: skip
     told = (tmp_path / "a" / "fda-audit.json").read_text() + _text(tmp_path / "a" / "fda-audit.pdf")
     cohort = pq.read_table(validated / "lake" / "gold" / "readmission_30d" / "features.parquet")
