@@ -33,7 +33,7 @@ def _verdict(value: JSON) -> Cell:
 
 
 def _seal(value: JSON) -> Cell:
-    return Status("holds", Tone.GOOD) if value == "holds" else Status(cell_text(value), Tone.BAD)
+    return Status("holds", Tone.GOOD) if value == "holds" else Status("broken", Tone.BAD)
 
 
 def _withheld(value: JSON) -> Cell:

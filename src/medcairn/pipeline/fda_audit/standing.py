@@ -38,7 +38,7 @@ def standing_of(evidence: Evidence, findings: Sequence[Finding]) -> Standing:
     said += f" Signatures: {len(evidence.signatures)}; refused attempts: {len(evidence.refusals)}."
     if findings:
         return Standing(
-            "the trail was changed", Tone.BAD, f"{len(findings)} findings are listed below. {said}"
+            "the trail was changed", Tone.BAD, f"Findings, listed at the end: {len(findings)}. {said}"
         )
     if verdict == "failed":
         return Standing("validation failed", Tone.BAD, said)
