@@ -39,6 +39,7 @@ GROUPS = (
     "tokens",
     "approve",
     "model",
+    "report",
     "serve",
     "audit",
     "hospital",

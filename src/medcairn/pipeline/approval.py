@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from medcairn.audit import EventType
+from medcairn.core.canonical import JSON
 from medcairn.core.digests import Digest
 from medcairn.core.errors import IntegrityError, UsageError
 from medcairn.core.labels import Label
@@ -31,9 +33,18 @@ def approval_record(study: Study) -> ApprovalRecord:
     )
 
 
-def release_case(study: Study, version: ModelVersion, approvals: tuple[Approval, ...]) -> Case:
-    """What the gate before packaging is told: the version, validated now, and ``approvals`` of it."""
-    return _case(study, version, approvals, study.gates().approval)
+def release_case(
+    study: Study,
+    version: ModelVersion,
+    approvals: tuple[Approval, ...],
+    *,
+    needs: tuple[SignerRule, ...] | None = None,
+) -> Case:
+    """What the gate before packaging is told: the version, and ``approvals`` of it or of a plan.
+
+    ``needs`` are the rules that those must meet; without, the gates' rules for approval.
+    """
+    return _case(study, version, approvals, study.gates().approval if needs is None else needs)
 
 
 def move_case(study: Study, version: ModelVersion, *, mover: Label | None = None) -> Case:
@@ -58,9 +69,15 @@ def trusted_keys(approvals: tuple[Approval, ...]) -> TrustedKeys:
     return {found.signature.signer: [found.signature.public_key] for found in approvals if found.holds}
 
 
-def authority_over(record: Digest, approvals: tuple[Approval, ...]) -> Authority:
+def authority_over(
+    record: Digest,
+    approvals: tuple[Approval, ...],
+    *,
+    plan: Mapping[str, JSON] | None = None,
+    assessment: Mapping[str, JSON] | None = None,
+) -> Authority:
     """The approvals that hold, as a package carries them."""
-    return Authority(record, tuple(found.signature for found in approvals if found.holds))
+    return Authority(record, tuple(found.signature for found in approvals if found.holds), plan, assessment)
 
 
 def _case(

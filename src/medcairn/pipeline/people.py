@@ -8,7 +8,16 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from medcairn.access import KeyRing, Notice, NoticeKind, People, Role, key_ring_of, read_policy
+from medcairn.access import (
+    AccessPolicy,
+    KeyRing,
+    Notice,
+    NoticeKind,
+    People,
+    Role,
+    key_ring_of,
+    read_policy,
+)
 from medcairn.audit import EventType
 from medcairn.audit.events import StoredEvent
 from medcairn.pipeline.study import Study, acting_person
@@ -22,9 +31,13 @@ def people_of(study: Study) -> People:
 
     Raises :class:`~medcairn.core.errors.SettingsError` when the policy in ``study.yaml`` cannot be used.
     """
-    policy = study.settings.access.policy
-    rules: str | Path = study.within(Path(policy)) if policy.endswith((".yaml", ".yml")) else policy
-    return People(study.people_file, policy=read_policy(rules), told=partial(record_notice, study))
+    return People(study.people_file, policy=_policy(study), told=partial(record_notice, study))
+
+
+def _policy(study: Study) -> AccessPolicy:
+    named = study.settings.access.policy
+    rules: str | Path = study.within(Path(named)) if named.endswith((".yaml", ".yml")) else named
+    return read_policy(rules)
 
 
 def record_notice(study: Study, notice: Notice) -> None:
@@ -40,7 +53,7 @@ def key_ring(study: Study) -> KeyRing:
     Where the policy asks for a proven identity, a key counts only once somebody with a trusted key vouched
     for whose it is.
     """
-    endorsed = people_of(study).policy.signing.identity_proof
+    endorsed = _policy(study).signing.identity_proof  # no store is opened: readers make none
     return key_ring_of(map(_notice, study.events(*ABOUT_PEOPLE)), endorsed=endorsed)
 
 

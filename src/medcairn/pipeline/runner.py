@@ -23,6 +23,7 @@ from medcairn.pipeline.plan import Reason, basis_of, last_finishes, reason_to_ru
 from medcairn.pipeline.resources import Meter
 from medcairn.pipeline.stages import STEP_NAMES, STEPS, Step
 from medcairn.pipeline.study import Study, acting_person
+from medcairn.pipeline.versions import present_version
 
 _SILVER = "silver"
 _ON_SILVER = frozenset(STEP_NAMES[1 + next(n for n, step in enumerate(STEPS) if _SILVER in step.writes) :])
@@ -170,7 +171,7 @@ def _run_step(
     )
     context = StepContext(study, ledger, progress, run_id, step, inputs)
     meter = Meter()
-    with _failure_recorded(ledger, run_id, step):
+    with _failure_recorded(study, ledger, run_id, step):
         action(context)
     cost: dict[str, JSON] = {"seconds": round(meter.seconds, 3), "peak_bytes": meter.peak_bytes}
     knows_dataset = step.name in _ON_SILVER or _SILVER in step.writes
@@ -215,7 +216,7 @@ def _inputs(step: Step, artifacts: Mapping[str, ArtifactRef]) -> dict[str, Artif
 
 
 @contextmanager
-def _failure_recorded(ledger: Ledger, run_id: str, step: Step) -> Iterator[None]:
+def _failure_recorded(study: Study, ledger: Ledger, run_id: str, step: Step) -> Iterator[None]:
     """A failed step leaves an event with the error's code and its safe fields, and no text."""
     try:
         yield
@@ -224,7 +225,7 @@ def _failure_recorded(ledger: Ledger, run_id: str, step: Step) -> Iterator[None]
         try:
             fields: dict[str, JSON] = {"code": error.code, **error.recordable_fields()}
             if isinstance(error, GateRefused):
-                refused = error.recordable_fields()
+                refused = {**_model_of(study, step), **error.recordable_fields()}
                 ledger.append(
                     EventType.GATE_REFUSED, actor="pipeline", record=refused, run_id=run_id, stage=step.name
                 )
@@ -235,6 +236,13 @@ def _failure_recorded(ledger: Ledger, run_id: str, step: Step) -> Iterator[None]
         except (MedcairnError, OSError):
             pass  # a full disk refuses this too; the first failure is the one to tell
         raise
+
+
+def _model_of(study: Study, step: Step) -> dict[str, JSON]:
+    """The version of the model that ``step`` works on, if it does."""
+    if not {"model", "package"} & set(step.reads):
+        return {}
+    return {"model": study.model_name, "version": present_version(study).version}
 
 
 def _recordable(failure: BaseException) -> MedcairnError:

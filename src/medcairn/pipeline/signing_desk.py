@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from medcairn.access import ESignature, Meaning
 from medcairn.core.artifacts import ArtifactRef
 from medcairn.core.canonical import JSON
+from medcairn.core.errors import UsageError
 from medcairn.pipeline.approval import approval_record
 from medcairn.pipeline.protocol import protocol
+from medcairn.pipeline.release import change_control_plan
 from medcairn.pipeline.signing import sign_record
 from medcairn.pipeline.study import Study
 
@@ -58,6 +60,20 @@ def _protocol(study: Study) -> ToSign:
     return ToSign(protocol(study))
 
 
-DESK: Mapping[str, Callable[[Study], ToSign]] = {"candidate": _candidate, "protocol": _protocol}
+def _change_control(study: Study) -> ToSign:
+    plan = change_control_plan(study)
+    if plan is None:
+        raise UsageError(
+            "The study has no change control plan",
+            hint="Name its file in study.yaml: approval.change_control",
+        )
+    return ToSign(plan.as_json())
+
+
+DESK: Mapping[str, Callable[[Study], ToSign]] = {
+    "candidate": _candidate,
+    "protocol": _protocol,
+    "change-control": _change_control,
+}
 
 __all__ = ["DESK", "ToSign", "record_to_sign", "sign"]

@@ -1,6 +1,9 @@
-"""Stage 6: gates before a model's states, its history, and the MLflow registry that follows."""
+"""Stage 6: gates before a model's states, its history, planned changes, and MLflow's registry."""
 
 from medcairn.core.lifecycle import TRANSITIONS, LifecycleState, check_transition
+from medcairn.registry.change_assessment import assess_change
+from medcairn.registry.change_control import ChangeControlPlan, read_change_control_plan
+from medcairn.registry.change_record import ChangeAssessment, Clause, Estimated, Finding, ModelFacts
 from medcairn.registry.gate import HINTS, Approval, Case, is_signed, opens, pass_gate, refused_checks
 from medcairn.registry.gates import Check, Gates, SignerRule, parse_gates, read_gates
 from medcairn.registry.history import ModelHistory, Move, Transition, transition_of
@@ -11,19 +14,27 @@ __all__ = [
     "TRANSITIONS",
     "Approval",
     "Case",
+    "ChangeAssessment",
+    "ChangeControlPlan",
     "Check",
+    "Clause",
+    "Estimated",
+    "Finding",
     "Gates",
     "LifecycleState",
+    "ModelFacts",
     "ModelHistory",
     "Move",
     "SignerRule",
     "Transition",
+    "assess_change",
     "check_transition",
     "follow",
     "is_signed",
     "opens",
     "parse_gates",
     "pass_gate",
+    "read_change_control_plan",
     "read_gates",
     "refused_checks",
     "register_model",

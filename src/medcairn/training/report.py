@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from medcairn.core.canonical import JSON
 from medcairn.core.digests import Digest
 from medcairn.core.labels import Label
-from medcairn.training.algorithms import Algorithm
+from medcairn.training.algorithms import Algorithm, parameters_of
 from medcairn.training.crossvalidation import CandidateResult
 from medcairn.training.portable import Form, ParityResult
 
@@ -49,6 +49,7 @@ class TrainReport:
         """Aggregate and deterministic; without the MLflow run's id."""
         return {
             "algorithm": self.algorithm.value,
+            "hyperparameters": parameters_of(self.algorithm),
             "form": self.form.value,
             "model_digest": self.model_digest,
             "auroc": self.auroc,

@@ -64,7 +64,10 @@ class ValidationReport:
         return tuple(check for check in self.checks if not check.passed)
 
     def facts(self) -> dict[str, JSON]:
-        """Aggregate numbers for the artifact's manifest; no times, no ids."""
+        """Aggregate numbers for the artifact's manifest and the ledger; no times, no ids.
+
+        Subgroups are as the report publishes them: small cells are withheld there already.
+        """
         return {
             "verdict": self.verdict,
             "rows": self.rows,
@@ -73,19 +76,20 @@ class ValidationReport:
             "criteria": self.criteria_name,
             "criteria_digest": self.criteria_digest,
             "checks": {check.id: check.passed for check in self.checks},
+            "rules": {check.id: check.rule for check in self.checks},
             "metrics": {metric.value: value.as_json() for metric, value in self.metrics.items()},
+            "operating_point": self.operating_point.as_json(),
+            "subgroups": [group.as_json() for group in self.subgroups.groups],
+            "seed": self.seed,
+            "bootstrap_samples": self.bootstrap_samples,
         }
 
     def as_json(self) -> dict[str, JSON]:
         """Everything, as ``report.json`` holds it beside the report's head."""
         return {
-            **self.facts(),
+            **{name: value for name, value in self.facts().items() if name != "rules"},
             "checks": [check.as_json() for check in self.checks],
-            "operating_point": self.operating_point.as_json(),
-            "subgroups": [group.as_json() for group in self.subgroups.groups],
             "subgroup_with_largest_gap": self.subgroups.worst,
-            "seed": self.seed,
-            "bootstrap_samples": self.bootstrap_samples,
         }
 
 
