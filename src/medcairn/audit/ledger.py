@@ -27,6 +27,7 @@ from medcairn.core.clock import Clock, Ids, instant
 from medcairn.core.errors import ExternalError, IntegrityError, MedcairnError, UsageError
 from medcairn.core.files import sync_folder
 from medcairn.core.group_commit import GroupCommit
+from medcairn.core.labels import Label
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,10 @@ def _request(
 
 
 class WitnessFailed(ExternalError):
-    """A checkpoint is sealed and kept, and one of the witnesses did not take it."""
+    """A checkpoint is sealed and kept, and one of the witnesses did not take it.
+
+    Fields: how many did not, and of the first of them why (the error's code) and its name if it has one.
+    """
 
     code = "witness_failed"
 
@@ -181,12 +185,14 @@ class Ledger:
     def receipt(self, index: int) -> Receipt:
         """Proof that the entry ``index`` stands in the ledger; seals a checkpoint when none covers it yet.
 
+        It is given also while a witness is away: the next checkpoint brings that one up to date, and tells.
         Raises :class:`UsageError` when there is no such entry.
         """
         try:
             return read_receipt(self._address, index)
         except UsageError:
-            self.checkpoint()
+            with suppress(WitnessFailed):
+                self.checkpoint()
         return read_receipt(self._address, index)
 
     def rotate_key(self, *, actor: str) -> Appended:
@@ -211,7 +217,8 @@ class Ledger:
             with self._store.transaction():
                 self._take_key()
                 after = self._sealed()
-            self._published(before)
+            with suppress(WitnessFailed):  # which ``after`` tells of as well
+                self._published(before)
             self._published(after)
         return made
 
@@ -309,18 +316,14 @@ class Ledger:
         hashes = partial(leaf_hashes, self._store)
         if self._beside is not None:
             self._beside.publish(note, checkpoint.tree_size, hashes)
-        failed = 0
+        failed: list[MedcairnError] = []
         for witness in self._witnesses:
             try:
                 witness.publish(note, checkpoint.tree_size, hashes)
-            except MedcairnError:
-                failed += 1
+            except MedcairnError as failure:
+                failed.append(failure)
         if failed:
-            raise WitnessFailed(
-                "The checkpoint is sealed, but not every witness took it",
-                hint="The next checkpoint brings it up to date",
-                witnesses=failed,
-            )
+            raise _witness_failed(failed)
         return checkpoint
 
     def _take_key(self) -> KeyHistory:
@@ -340,6 +343,16 @@ class Ledger:
                 self._key = key
                 return history
         raise IntegrityError("The seal key is not the one that this ledger is sealed with")
+
+
+def _witness_failed(failures: Sequence[MedcairnError]) -> WitnessFailed:
+    first = failures[0].fields
+    return WitnessFailed(
+        "The checkpoint is sealed, but not every witness took it",
+        hint="What was done is kept; the next checkpoint brings the witness up to date",
+        witnesses=len(failures),
+        **{"why": Label(failures[0].code), **{key: first[key] for key in ("witness", "why") if key in first}},
+    )
 
 
 def _next_file(key_file: Path) -> Path:

@@ -16,6 +16,7 @@ from medcairn.cli.output import JsonFlag, note, print_json, say
 if TYPE_CHECKING:
     from medcairn.audit import Ledger
     from medcairn.core.artifacts import ArtifactRef
+    from medcairn.core.ledger_settings import LedgerSection
     from medcairn.packaging import Package
     from medcairn.serving import ServedModel
 
@@ -58,16 +59,23 @@ def serve(
     with _kept(package_folder, study_folder, state_folder) as kept:
         # Only now: these take seconds, and a package that was changed should be refused at once.
         from medcairn.pipeline.online import bundle_features
-        from medcairn.serving import SqlitePredictionRecorder, create_app, run_server
+        from medcairn.serving import SealedSink, SqlitePredictionRecorder, create_app, run_server
         from medcairn.training import portable
 
         served = _served(kept.package)
         if host not in {"127.0.0.1", "::1", "localhost"}:
             note("The service has no sign-in of its own: let only a trusted proxy or network reach it")
-        recorder = SqlitePredictionRecorder(
-            kept.predictions, kept.ledger, service=served.name, package=kept.reference
-        )
-        with recorder:
+        with (
+            SealedSink(
+                kept.ledger,
+                kept.sealer.checkpoint,
+                every_entries=kept.often.seal_every_entries,
+                every_seconds=60 * kept.often.seal_every_minutes,
+            ) as sink,
+            SqlitePredictionRecorder(
+                kept.predictions, sink, service=served.name, package=kept.reference
+            ) as recorder,
+        ):
             app = create_app(
                 served,
                 scorer=portable.load(kept.package.model_dir),
@@ -81,36 +89,42 @@ def serve(
 
 @dataclass(frozen=True)
 class _Kept:
-    """The checked package, and where its predictions go."""
+    """The checked package, and where its predictions go.
+
+    ``sealer`` is the same ledger, opened a second time: to seal it takes long where a witness is slow.
+    """
 
     package: Package
     reference: ArtifactRef | None
     ledger: Ledger
+    sealer: Ledger
+    often: LedgerSection
     predictions: Path
 
 
 @contextmanager
 def _kept(package_folder: Path, study_folder: Path, state_folder: Path | None) -> Iterator[_Kept]:
+    from medcairn.core.ledger_settings import LedgerSection
     from medcairn.packaging import check_signers, open_package
     from medcairn.pipeline.approval import approvals
     from medcairn.pipeline.study import Study
 
     if state_folder is not None:
         package = open_package(package_folder)
-        with _state_ledger(state_folder, origin=f"medcairn/{package.name}") as ledger:
-            yield _Kept(package, None, ledger, state_folder / "phi" / "predictions.db")
+        origin, predictions = f"medcairn/{package.name}", state_folder / "phi" / "predictions.db"
+        with _state_ledger(state_folder, origin=origin) as ledger, _state_ledger(state_folder) as sealer:
+            yield _Kept(package, None, ledger, sealer, LedgerSection(), predictions)
         return
     study = Study.open(study_folder)
     package = open_package(package_folder)
     check_signers(package, approvals(study, package.record).public_keys)
-    with study.ledger() as ledger:
-        yield _Kept(
-            package, _reference(study.root, study.artifacts(), package), ledger, study.predictions_file
-        )
+    reference = _reference(study.root, study.artifacts(), package)
+    with study.ledger() as ledger, study.ledger() as sealer:
+        yield _Kept(package, reference, ledger, sealer, study.settings.ledger, study.predictions_file)
 
 
 @contextmanager
-def _state_ledger(folder: Path, *, origin: str) -> Iterator[Ledger]:
+def _state_ledger(folder: Path, *, origin: str = "") -> Iterator[Ledger]:
     """The ledger of a service that runs apart from its study; made at the first start."""
     from medcairn.audit import Ledger
     from medcairn.core.clock import RandomIds, SystemClock

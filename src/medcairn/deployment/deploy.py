@@ -20,7 +20,10 @@ RECORD = "deployment.json"
 
 @dataclass(frozen=True)
 class DeploymentReport:
-    """One deployment. ``previous`` is the state before, None when the model was not deployed."""
+    """One deployment. ``previous`` is the state before, None when the model was not deployed.
+
+    ``image_digest`` is that of the container image, as the operator stated it; nothing here looked at it.
+    """
 
     name: Label
     version: Label
@@ -29,6 +32,7 @@ class DeploymentReport:
     state: DeploymentState
     previous: DeploymentState | None
     deployed_at: datetime
+    image_digest: Digest | None = None
 
     def facts(self) -> dict[str, JSON]:
         """Facts for the manifest and the ledger; no time of day."""
@@ -39,6 +43,7 @@ class DeploymentReport:
             "environment": self.environment,
             "state": self.state.value,
             "previous_state": self.previous.value if self.previous else None,
+            **({"image_digest": self.image_digest} if self.image_digest else {}),
         }
 
     def as_json(self) -> dict[str, JSON]:
@@ -54,6 +59,7 @@ def deploy(
     clock: Clock,
     state: DeploymentState = DeploymentState.SHADOW,
     previous: DeploymentState | None = None,
+    image_digest: Digest | None = None,
 ) -> DeploymentReport:
     """Write ``deployment.json`` into ``out_dir``: this package is in ``state`` in ``environment``.
 
@@ -63,7 +69,7 @@ def deploy(
     """
     check_transition(previous, state)
     name, version, digest = _identity(package_dir)
-    report = DeploymentReport(name, version, digest, environment, state, previous, clock.now())
+    report = DeploymentReport(name, version, digest, environment, state, previous, clock.now(), image_digest)
     write_json(out_dir / RECORD, report.as_json())
     return report
 
@@ -87,6 +93,7 @@ def read_deployment(folder: Path) -> DeploymentReport | None:
             state=DeploymentState(value["state"]),
             previous=DeploymentState(value["previous_state"]) if value["previous_state"] else None,
             deployed_at=datetime.fromisoformat(value["deployed_at"]).astimezone(UTC),
+            image_digest=Digest(value["image_digest"]) if value.get("image_digest") else None,
         )
     except (ValueError, KeyError, TypeError):
         report = None

@@ -5,10 +5,10 @@
 
 Needs Python 3.11 and the `cryptography` package. FOLDER holds entries.jsonl (one leaf a line), keys.json and
 checkpoints.txt (C2SP signed notes), perhaps tree.txt and witness-*.txt (leaf hashes), receipts/*.json and
-artifacts.json. The tree is that of RFC 9162, 2.1; seals are Ed25519 (RFC 8032). Exit code 0: no change found;
-5: changed, and the first line names the attack and the first bad entry, from 0. What was cut or changed after
-the last checkpoint, where nobody holds a receipt, cannot be seen. Without --public-key, from a place of your
-own, the export's word for its key is taken.
+artifacts.json; time stamps are left to openssl. The tree is that of RFC 9162, 2.1; seals are Ed25519 (RFC
+8032). Exit code 0: no change found; 5: changed, and line 1 names the attack and the first bad entry, from 0.
+What was cut or changed after the last checkpoint, where nobody holds a receipt, cannot be seen. Without
+--public-key, from a place of your own, the export's word for its key is taken.
 """
 
 import argparse
