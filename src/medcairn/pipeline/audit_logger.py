@@ -1,4 +1,4 @@
-"""The ledger for people who have a pipeline of their own: notes in it, proofs of them, and the whole trail."""
+"""The ledger for people who have a pipeline of their own: notes in it, proofs of them, the whole trail."""
 
 from __future__ import annotations
 
@@ -28,9 +28,10 @@ class AuditLogger:
     """Records notes of your own in a study's ledger, beside what the nine stages record.
 
     A note has a ``kind`` of yours, who acted, which artifacts went in and came out, and facts. A fact is a
-    number, a truth value, a digest, or a :class:`~medcairn.core.labels.Label`; other text is refused, since it
-    may be a value of a patient, and a ledger cannot be cleaned. Each call returns when the entry is on disk.
-    Threads may share a logger, and processes open one each.
+    number, a truth value, a digest, or a :class:`~medcairn.core.labels.Label`; other text is refused, since
+    it may be a value of a patient, and a ledger cannot be cleaned. Each call returns when the entry is on
+    disk. Leaving a ``with`` block seals what was recorded in it. Threads may share a logger, and processes
+    open one each.
 
     >>> from medcairn.core.labels import Label
     >>> with AuditLogger(study) as log:  # the study's folder
@@ -53,6 +54,7 @@ class AuditLogger:
         :class:`~medcairn.core.errors.IntegrityError` when the seal key is another.
         """
         self._study = Study.open(Path(study), clock=clock, ids=ids)
+        self._recorded = False
         self._open = ExitStack()
         self._ledger: Ledger = self._open.enter_context(self._study.ledger())
 
@@ -74,13 +76,15 @@ class AuditLogger:
         Raises :class:`~medcairn.core.errors.DataError` for what a note cannot hold.
         """
         record: dict[str, JSON] = {"kind": _name("kind", kind), "facts": _checked(facts or {})}
-        return self._ledger.append(
+        done = self._ledger.append(
             EventType.NOTE_RECORDED,
             actor=_name("actor", actor),
             inputs=inputs,
             outputs=outputs,
             record=record,
         )
+        self._recorded = True
+        return done
 
     def artifacts(self) -> dict[str, ArtifactRef]:
         """The latest artifact of each name that a step of the study made."""
@@ -105,7 +109,7 @@ class AuditLogger:
         return self._ledger.checkpoint()
 
     def verify(self) -> StudyCheck:
-        """Check the ledger, every artifact and every prediction; empty ``findings`` mean no change was seen."""
+        """Check ledger, artifacts and predictions; empty ``findings`` mean that no change was seen."""
         return verify_study(self._study.root)
 
     def trace(self, identifier: str) -> Trail:
@@ -116,7 +120,7 @@ class AuditLogger:
         return follow(iter(self.events()), identifier)
 
     def close(self) -> None:
-        """Give the ledger back. What was recorded is kept; it is sealed by the next checkpoint."""
+        """Give the ledger back. What was recorded is kept; the next checkpoint seals it."""
         self._open.close()
 
     def __enter__(self) -> Self:
@@ -125,7 +129,11 @@ class AuditLogger:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        try:
+            if error is None and self._recorded:
+                self.checkpoint()
+        finally:
+            self.close()
 
 
 def _name(what: str, text: str) -> Label:
@@ -144,11 +152,9 @@ def _checked(facts: Mapping[str, Fact]) -> dict[str, JSON]:
     for key, value in facts.items():
         name = _name("fact", key)
         if not isinstance(value, (int, float, Label, Digest)):
-            raise DataError(
-                "A fact of a note is no number, truth value, Label or Digest", hint=_TEXT, fact=name
-            )
+            raise DataError("A fact is no number, truth value, Label or Digest", hint=_TEXT, fact=name)
         if isinstance(value, float) and not math.isfinite(value):
-            raise DataError("A fact of a note is a number that JSON does not have", fact=name)
+            raise DataError("A fact is a number that JSON does not have", fact=name)
         found[name] = value
     return found
 
