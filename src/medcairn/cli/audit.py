@@ -76,9 +76,9 @@ def verify(
 def _witness(answer: WitnessAnswer) -> str:
     if answer.attestation is None:
         return f"– witness {answer.name} was not compared: it cannot be reached ({answer.why})"
-    kept = f"{len(answer.attestation.notes)} checkpoints compared"
+    held = f"{len(answer.attestation.notes)} checkpoints compared, the latest of {answer.latest_size} entries"
     stamps = len(answer.attestation.stamped)
-    return f"  witness {answer.name}: {kept}" + (f", {stamps} of them time-stamped" if stamps else "")
+    return f"  witness {answer.name}: {held}" + (f", {stamps} of them time-stamped" if stamps else "")
 
 
 def _checkpoint_in(file: Path) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from medcairn.audit import LedgerAddress, PostgresAddress
+from medcairn.audit.seals import SignedNote
 from medcairn.audit.witness import (
     Attestation,
     FolderWitness,
@@ -19,7 +20,14 @@ from medcairn.audit.witness import (
     Witness,
 )
 from medcairn.core.canonical import JSON
-from medcairn.core.errors import ExternalError, MedcairnError, SettingsError, UsageError, raise_alone
+from medcairn.core.errors import (
+    ExternalError,
+    IntegrityError,
+    MedcairnError,
+    SettingsError,
+    UsageError,
+    raise_alone,
+)
 from medcairn.core.files import storage_errors
 from medcairn.core.labels import Label
 from medcairn.core.ledger_settings import (
@@ -87,8 +95,22 @@ class WitnessAnswer:
     def as_json(self) -> dict[str, JSON]:
         if self.attestation is None:
             return {"witness": self.name, "compared": False, "why": self.why}
-        notes, stamps = len(self.attestation.notes), len(self.attestation.stamped)
-        return {"witness": self.name, "compared": True, "checkpoints": notes, "stamps": stamps}
+        return {
+            "witness": self.name,
+            "compared": True,
+            "checkpoints": len(self.attestation.notes),
+            "stamps": len(self.attestation.stamped),
+            "latest_size": self.latest_size,
+        }
+
+    @property
+    def latest_size(self) -> int:
+        """The size of the largest tree of which it holds a checkpoint; 0 when it holds none."""
+        sizes = [0]
+        for note in self.attestation.notes if self.attestation else ():
+            with suppress(IntegrityError):
+                sizes.append(SignedNote.parsed(note).checkpoint.tree_size)
+        return max(sizes)
 
 
 def ask(witnesses: Sequence[NamedWitness]) -> tuple[WitnessAnswer, ...]:

@@ -219,13 +219,23 @@ def migrate(address: PostgresAddress) -> int:
 
 
 def allow(address: PostgresAddress, role: str, *, write: bool) -> None:
-    """Let a database role add to the ledger (``write``) or only read it. Run by the schema's owner."""
+    """Let a database role add to the ledger (``write``) or only read it. Run by the schema's owner.
+
+    Raises :class:`UsageError` when there is no such role, :class:`StorageError` when it is not the owner's.
+    """
     from psycopg.sql import SQL, Identifier
 
     names = {"schema": Identifier(address.schema), "role": Identifier(role)}
     with _opened(address) as db, db.transaction():
         for statement in WRITER_GRANTS if write else READER_GRANTS:
             db.execute(SQL(statement).format(**names))
+        # Who may not grant is only warned by the server, and nothing is granted.
+        right = "INSERT" if write else "SELECT"
+        tables = [SQL("{}.{}").format(names["schema"], Identifier(name)) for name in ("entry", "node")]
+        for table in tables:
+            asked = (role, table.as_string(db), right)
+            if db.execute("SELECT has_table_privilege(%s, %s, %s)", asked).fetchone() != (True,):
+                raise _not_allowed()
 
 
 def _sql(query: LiteralString, schema: str) -> Composed:
@@ -273,14 +283,21 @@ def _translated() -> Iterator[None]:
         raise_alone(error)
 
 
+def _not_allowed() -> StorageError:
+    return StorageError(
+        "The database role may not do this",
+        hint="The ledger's owner may, and lets others add to it: medcairn audit allow ROLE",
+    )
+
+
 def _ours(state: str, operational: bool) -> MedcairnError:
     """By the SQLSTATE (PostgreSQL documentation, appendix A), of which the first two digits are the class."""
     if state in ("3F000", "42P01"):
         return UsageError("There is no ledger here", hint="Its owner makes it first: medcairn init")
     if state == "42501":
-        return StorageError(
-            "The database role may not do this", hint="Its owner lets it: medcairn audit allow ROLE"
-        )
+        return _not_allowed()
+    if state == "42704":
+        return UsageError("The database has no such role", hint="Make it first: CREATE ROLE … LOGIN")
     if state[:2] in ("28", "3D"):
         return UsageError("The database refuses this role", hint="Check the role, password and database")
     if state in ("53100", "53200"):
