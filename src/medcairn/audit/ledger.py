@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -100,6 +100,7 @@ class Ledger:
         self._witnesses = tuple(witnesses)
         self._edge: merkle.Frontier | None = None
         self._lock = threading.Lock()
+        self._publishing = threading.Lock()
         self._writes = GroupCommit(self._commit, name="ledger-writer")
         try:
             self._take_key()
@@ -171,14 +172,14 @@ class Ledger:
         return read_events(self._address, *types)
 
     def checkpoint(self) -> Checkpoint:
-        """Seal the present tree, and hand the note to the witnesses.
+        """Seal the present tree, and hand the note to the witnesses; appends do not wait for them.
 
         Raises :class:`IntegrityError` when the tree does not continue what the witness beside the ledger
         saw last, and :class:`WitnessFailed` when another witness did not take the checkpoint, which is
         sealed all the same; the next one brings that witness up to date.
         """
-        with self._lock:
-            with self._store.transaction():
+        with self._publishing:
+            with self._lock, self._store.transaction():
                 note = self._sealed()
             return self._published(note)
 
@@ -203,20 +204,13 @@ class Ledger:
         """
         if self._key_file is None:
             raise UsageError("A seal key that is not in a file cannot be replaced")
-        with self._lock:
-            with self._writing():
-                self._take_key()
-                following = _next_file(self._key_file)
-                following.unlink(missing_ok=True)  # of a rotation that was not recorded
-                new = SealKey.create(following).public
-                before = self._sealed(next_key_line(new))
-                record = {
-                    "old_public_key": self._key.public.hex(), "new_public_key": new.hex(), "note": before
-                }  # fmt: skip
-                made = self._add([_request(EventType.KEY_ROTATED, actor, None, None, (), (), record)])[0]
-            with self._store.transaction():
-                self._take_key()
-                after = self._sealed()
+        with self._publishing:
+            with self._lock:
+                with self._writing():
+                    made, before = self._rotated(self._key_file, actor)
+                with self._store.transaction():
+                    self._take_key()
+                    after = self._sealed()
             with suppress(WitnessFailed):  # which ``after`` tells of as well
                 self._published(before)
             self._published(after)
@@ -287,6 +281,20 @@ class Ledger:
             record=request.record,
         )
 
+    def _rotated(self, key_file: Path, actor: str) -> tuple[Appended, str]:
+        """A new key, its event, and the note by which the old one names it, in the present transaction."""
+        self._take_key()
+        following = _next_file(key_file)
+        following.unlink(missing_ok=True)  # of a rotation that was not recorded
+        new = SealKey.create(following).public
+        note = self._sealed(next_key_line(new))
+        record: dict[str, JSON] = {
+            "old_public_key": self._key.public.hex(),
+            "new_public_key": new.hex(),
+            "note": note,
+        }
+        return self._add([_request(EventType.KEY_ROTATED, actor, None, None, (), (), record)])[0], note
+
     def _sealed(self, *extensions: str) -> str:
         """Seal and keep the present tree, in the present transaction; the signed note."""
         history = self._take_key()
@@ -313,15 +321,17 @@ class Ledger:
 
     def _published(self, note: str) -> Checkpoint:
         checkpoint = SignedNote.parsed(note).checkpoint
-        hashes = partial(leaf_hashes, self._store)
-        if self._beside is not None:
-            self._beside.publish(note, checkpoint.tree_size, hashes)
         failed: list[MedcairnError] = []
-        for witness in self._witnesses:
-            try:
-                witness.publish(note, checkpoint.tree_size, hashes)
-            except MedcairnError as failure:
-                failed.append(failure)
+        # By a connection of its own: a witness may be slow, and the other one is the writer's meanwhile.
+        with closing(open_store(self._address, read_only=True)) as store:
+            hashes = partial(leaf_hashes, store)
+            if self._beside is not None:
+                self._beside.publish(note, checkpoint.tree_size, hashes)
+            for witness in self._witnesses:
+                try:
+                    witness.publish(note, checkpoint.tree_size, hashes)
+                except MedcairnError as failure:
+                    failed.append(failure)
         if failed:
             raise _witness_failed(failed)
         return checkpoint

@@ -68,7 +68,7 @@ def serve(
         with (
             SealedSink(
                 kept.ledger,
-                kept.sealer.checkpoint,
+                kept.ledger.checkpoint,
                 every_entries=kept.often.seal_every_entries,
                 every_seconds=60 * kept.often.seal_every_minutes,
             ) as sink,
@@ -89,15 +89,11 @@ def serve(
 
 @dataclass(frozen=True)
 class _Kept:
-    """The checked package, and where its predictions go.
-
-    ``sealer`` is the same ledger, opened a second time: to seal it takes long where a witness is slow.
-    """
+    """The checked package, and where its predictions go."""
 
     package: Package
     reference: ArtifactRef | None
     ledger: Ledger
-    sealer: Ledger
     often: LedgerSection
     predictions: Path
 
@@ -112,19 +108,19 @@ def _kept(package_folder: Path, study_folder: Path, state_folder: Path | None) -
     if state_folder is not None:
         package = open_package(package_folder)
         origin, predictions = f"medcairn/{package.name}", state_folder / "phi" / "predictions.db"
-        with _state_ledger(state_folder, origin=origin) as ledger, _state_ledger(state_folder) as sealer:
-            yield _Kept(package, None, ledger, sealer, LedgerSection(), predictions)
+        with _state_ledger(state_folder, origin=origin) as ledger:
+            yield _Kept(package, None, ledger, LedgerSection(), predictions)
         return
     study = Study.open(study_folder)
     package = open_package(package_folder)
     check_signers(package, approvals(study, package.record).public_keys)
     reference = _reference(study.root, study.artifacts(), package)
-    with study.ledger() as ledger, study.ledger() as sealer:
-        yield _Kept(package, reference, ledger, sealer, study.settings.ledger, study.predictions_file)
+    with study.ledger() as ledger:
+        yield _Kept(package, reference, ledger, study.settings.ledger, study.predictions_file)
 
 
 @contextmanager
-def _state_ledger(folder: Path, *, origin: str = "") -> Iterator[Ledger]:
+def _state_ledger(folder: Path, *, origin: str) -> Iterator[Ledger]:
     """The ledger of a service that runs apart from its study; made at the first start."""
     from medcairn.audit import Ledger
     from medcairn.core.clock import RandomIds, SystemClock

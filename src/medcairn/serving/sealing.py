@@ -27,9 +27,8 @@ _log = get_logger(__name__)
 class SealedSink:
     """An :class:`EventSink` in front of ``sink`` that calls ``seal`` when it is due.
 
-    ``seal`` must not use what ``sink`` uses: for a ledger it is the ``checkpoint`` of a second
-    :class:`~medcairn.audit.Ledger` on the same place, since a checkpoint goes to witnesses, which may be
-    slow. A ``seal`` that fails is logged and tried again after ``every_seconds``; answers go on.
+    For a ledger that is its ``checkpoint``, which keeps appends waiting no longer than another append does.
+    A ``seal`` that fails is logged and tried again after ``every_seconds``; answers go on.
     """
 
     def __init__(
