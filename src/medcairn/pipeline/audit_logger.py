@@ -71,7 +71,7 @@ class AuditLogger:
 
         ``kind`` and ``actor`` (``person:NAME``, ``service:NAME``) are names that you chose, and so are those
         of the facts. ``inputs`` and ``outputs`` are as :meth:`artifacts` gives them or
-        :func:`~medcairn.core.artifacts.draft_artifact` made them.
+        :func:`~medcairn.core.artifacts.draft_artifact` made them; :meth:`verify` looks at what came out.
 
         Raises :class:`~medcairn.core.errors.DataError` for what a note cannot hold.
         """

@@ -17,6 +17,7 @@ from medcairn.audit import (
     read_receipts,
     verify_ledger,
 )
+from medcairn.audit.acts import MAKERS
 from medcairn.audit.events import StoredEvent
 from medcairn.core.artifacts import MANIFEST, ArtifactRef, changed_parts, read_manifest
 from medcairn.core.canonical import JSON
@@ -73,7 +74,7 @@ def verify_study(
     events: list[StoredEvent] = []
     keys: Mapping[str, Sequence[str]] | None = None
     with suppress(MedcairnError):  # the ledger's own check says so
-        wanted = (EventType.ARTIFACT_MADE, EventType.PREDICTION_MADE, *ABOUT_PEOPLE)
+        wanted = (*MAKERS, EventType.PREDICTION_MADE, *ABOUT_PEOPLE)
         events = list(read_events(address, *wanted))
         keys = signing_keys(events)
     if receipts is not None and not receipts.is_dir():
@@ -88,7 +89,7 @@ def verify_study(
     )
     ledger = verify_ledger(address, evidence=evidence)
     findings = list(ledger.findings)
-    made_artifacts = (stored for stored in events if stored.event.type is EventType.ARTIFACT_MADE)
+    made_artifacts = (stored for stored in events if stored.event.type in MAKERS)
     latest = {ref.path for stored in made_artifacts for ref in stored.event.outputs}
     made = [stored for stored in events if stored.event.type is EventType.PREDICTION_MADE]
     findings += _check_predictions(root / "phi" / "predictions.db", made)
