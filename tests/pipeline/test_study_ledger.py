@@ -25,6 +25,8 @@ from medcairn.cli.people import PASSWORD_VARIABLE
 from medcairn.core.canonical import JSON
 from medcairn.core.errors import SettingsError, UsageError
 from medcairn.core.settings import parse_settings
+from medcairn.pipeline.environment import LIBRARIES
+from medcairn.pipeline.stages import STEP_NAMES
 from medcairn.pipeline.study import Study, init_study
 from medcairn.pipeline.study_ledger import ledger_address
 
@@ -329,6 +331,12 @@ def test_stamps_go_into_the_audit_package_and_openssl_checks_them(
     assert subprocess.run([*check, str(authority.roots)], capture_output=True, check=False).returncode != 0
 
 
+def test_a_folder_of_a_service_alone_is_verified_without_settings(tmp_path: Path) -> None:
+    study = init_study(tmp_path / "study", SETTINGS)
+    (study.root / "study.yaml").unlink()
+    assert run(["audit", "verify", "--study", str(study.root)]) == 0
+
+
 # ── what the nine-stage record asks for ──────────────────────────────────────────────────────────────
 
 
@@ -339,6 +347,7 @@ def test_the_end_of_a_step_tells_its_software_and_a_digest_of_the_address(
     assert run(["run", "--until", "export", "--study", str(study.root)]) == 0
     (ended,) = study.events(EventType.STAGE_FINISHED)
     told: dict[str, JSON] = dict(ended.event.record)
+    assert set(LIBRARIES) == set(STEP_NAMES)
     environment = told["environment"]
     assert isinstance(environment, dict) and isinstance(environment["libraries"], dict)
     assert environment["python"] == ".".join(map(str, sys.version_info[:3]))
