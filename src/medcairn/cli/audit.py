@@ -76,9 +76,10 @@ def verify(
 def _witness(answer: WitnessAnswer) -> str:
     if answer.attestation is None:
         return f"– witness {answer.name} was not compared: it cannot be reached ({answer.why})"
-    held = f"{len(answer.attestation.notes)} checkpoints compared, the latest of {answer.latest_size} entries"
+    number, size = len(answer.attestation.notes), answer.latest_size
+    held = f"compared; checkpoints held: {number}, the largest of {size} entries"
     stamps = len(answer.attestation.stamped)
-    return f"  witness {answer.name}: {held}" + (f", {stamps} of them time-stamped" if stamps else "")
+    return f"  witness {answer.name}: {held}" + (f"; time-stamped: {stamps}" if stamps else "")
 
 
 def _checkpoint_in(file: Path) -> str:

@@ -46,7 +46,7 @@ def checkpoint(study_folder: StudyFolder = Path(), as_json: JsonFlag = False) ->
     if as_json:
         print_json({"tree_size": sealed.tree_size, "root_hash": root_hash, "witnesses": witnesses})
         return
-    say(f"{sealed.tree_size} entries are sealed, root {root_hash[:16]}; taken by {witnesses} witnesses")
+    say(f"{sealed.tree_size} entries are sealed, root {root_hash[:16]}; witnesses that took it: {witnesses}")
 
 
 def migrate(

@@ -86,10 +86,13 @@ class LedgerSection(SettingsRecord):
         ...,
     ] = Field(default=(), description="Out of reach of who can change the ledger.")
     seal_every_minutes: float = Field(
-        default=5.0, gt=0, le=1440, description="A service seals what is new after so long,"
+        default=5.0, gt=0, le=1440, description="A service seals what is new after so many minutes."
     )
     seal_every_entries: int = Field(
-        default=1000, ge=1, le=1_000_000, description="or after so many entries, whichever comes first."
+        default=1000,
+        ge=1,
+        le=1_000_000,
+        description="A service seals after so many new entries, if that comes first.",
     )
 
     @model_validator(mode="after")

@@ -139,7 +139,7 @@ class PostgresStore:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        if self._db.closed:  # the server was restarted, or the network was away; what was open then failed
+        if self._db.broken:  # the server was restarted, or the network was away; what was open then failed
             self._db = self._begun()
         with _translated(), self._db.transaction():
             self._db.execute(self._sql(_LOCK))
