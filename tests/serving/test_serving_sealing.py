@@ -76,6 +76,9 @@ class Sink:
     def append(self, event_type: EventType, **about: object) -> object:
         return event_type
 
+    def check_ready(self) -> None:
+        return
+
 
 @pytest.fixture
 def calls() -> Iterator[Calls]:

@@ -167,6 +167,14 @@ class Ledger:
         request = _request(event_type, actor, run_id, stage, inputs, outputs, dict(record or {}))
         return self._writes.submit(request)
 
+    def check_ready(self) -> None:
+        """Pass when the store can be reached and is no other writer's for long.
+
+        Raises :class:`~medcairn.core.errors.TransientError` or another :class:`ExternalError` otherwise.
+        """
+        with self._lock, self._store.transaction():
+            self._present_edge()
+
     def events(self, *types: EventType) -> Iterator[StoredEvent]:
         """Events in order; only those of ``types`` when given. Sees what was committed when it began."""
         return read_events(self._address, *types)

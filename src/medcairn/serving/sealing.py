@@ -61,6 +61,10 @@ class SealedSink:
                 self._changed.notify()
         return done
 
+    def check_ready(self) -> None:
+        """Pass when an event could be recorded now. Raises what ``sink`` raises."""
+        self._sink.check_ready()
+
     def close(self) -> None:
         """Seal what is not sealed yet. May be called again; ``sink`` stays open."""
         with self._changed:
