@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from .books import Book, new_book
-from .postgres_server import PostgresServer, binaries
-
-
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[PostgresServer]:
-    found = binaries()
-    if found is None:
-        pytest.skip("no PostgreSQL server is installed (Debian: apt-get install postgresql)")
-    server = PostgresServer.make(found)
-    yield server
-    server.remove()
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

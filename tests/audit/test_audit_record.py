@@ -56,9 +56,9 @@ def test_a_value_comes_with_the_entry_that_holds_it(title: str, name: str, value
     [
         ("Export", "address", "holds no addresses"),
         ("Training", "hyperparameters", "the MLflow run has them"),
-        ("Training", "environment", "no entry records versions"),
+        ("Training", "environment", "no entry of the ledger records it"),
         ("Registry and packaging", "image_digest", "outside of medcairn"),
-        ("Monitoring", "false_discovery_rate", "study.yaml has it"),
+        ("Monitoring", "false_discovery_rate", "no entry of the ledger records it"),
         ("Deployment and serving", "state", "was not done"),
         ("Clinical validation", "fairness", "no entry of the ledger records it"),
     ],

@@ -16,7 +16,7 @@ from medcairn.audit.stores.postgres import PostgresStore, migrate
 from medcairn.audit.stores.postgres_migrations import MIGRATIONS
 from medcairn.audit.stores.store import LedgerAddress
 from medcairn.core.clock import RandomIds
-from medcairn.core.errors import IntegrityError, MedcairnError, StorageError, UsageError
+from medcairn.core.errors import IntegrityError, MedcairnError, StorageError, TransientError, UsageError
 
 from .books import ORIGIN, Book, new_book
 from .postgres_server import OWNER, PostgresServer
@@ -211,6 +211,29 @@ def test_migrations_are_taken_once_and_an_older_ledger_is_refused_until_then(
     assert [migrate(address), migrate(address)] == [1, 0]
     with closing(open_store(address)) as store:
         assert store.about("origin") == ORIGIN
+
+
+def end_connections(server: PostgresServer) -> None:
+    with psycopg.connect(server.dsn(OWNER), autocommit=True) as db:
+        db.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = 'writer'")
+
+
+def test_a_connection_that_the_server_ended_is_made_anew(shared: Book) -> None:
+    """A service runs for months; its database is restarted now and then."""
+    assert shared.server is not None
+    with shared.open() as ledger:
+        ledger.append(EventType.RUN_STARTED, actor="pipeline")
+        end_connections(shared.server)
+        with pytest.raises(TransientError):
+            ledger.append(EventType.RUN_STARTED, actor="pipeline")
+        ledger.append(EventType.RUN_STARTED, actor="pipeline")
+        end_connections(shared.server)
+        with pytest.raises(TransientError):
+            ledger.check_ready()
+        ledger.check_ready()
+        ledger.checkpoint()
+    assert shared.verify().findings == ()
+    assert len(list(read_events(shared.address, EventType.RUN_STARTED))) == 2
 
 
 def test_the_address_does_not_show_its_password() -> None:

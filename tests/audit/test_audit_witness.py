@@ -101,7 +101,7 @@ def test_a_witness_that_was_away_is_brought_up_to_date(ours: Book, tmp_path: Pat
         fill_first(ledger, ours.clock)
         with pytest.raises(WitnessFailed) as raised:
             ledger.checkpoint()
-    assert raised.value.fields == {"witnesses": 1}
+    assert raised.value.fields == {"witnesses": 1, "why": "external"}
     with ours.open() as ledger:
         run(ledger, 1)
         ledger.checkpoint()

@@ -50,6 +50,13 @@ def test_a_deployment_is_recorded_and_read_back(tmp_path: Path, package: Path) -
     }
 
 
+def test_the_operator_may_state_the_digest_of_the_image(tmp_path: Path, package: Path) -> None:
+    image = digest_bytes(b"image")
+    report = deploy(package, tmp_path, environment=Label("ward-7"), clock=CLOCK, image_digest=image)
+    assert report.facts()["image_digest"] == image
+    assert read_deployment(tmp_path) == report
+
+
 def test_what_is_no_package_is_not_deployed(tmp_path: Path, package: Path) -> None:
     with pytest.raises(UsageError):
         deploy(tmp_path, tmp_path, environment=Label("ward-7"), clock=CLOCK)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from medcairn.audit import EventType, read_events
+from medcairn.audit import EventType, read_events, read_receipt
 from medcairn.cli.main import run
 from medcairn.deployment import smoke_test
 from medcairn.packaging import open_package
@@ -75,7 +75,9 @@ def test_a_package_is_served_and_passes_its_smoke_test(tmp_path: Path, package: 
         assert process.returncode == 0
     assert ready["model"]["name"] == "readmission_30d"
     assert read_predictions(state / "phi" / "predictions.db", purpose=Purpose.SMOKE_TEST).num_rows == 10
-    assert len(list(read_events(state / "ledger.db", EventType.PREDICTION_MADE))) == 10
+    made = list(read_events(state / "ledger.db", EventType.PREDICTION_MADE))
+    assert len(made) == 10
+    assert read_receipt(state / "ledger.db", made[-1].index).holds()  # sealed when it stopped
 
 
 @pytest.mark.parametrize(

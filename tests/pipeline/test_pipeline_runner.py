@@ -145,7 +145,7 @@ def test_events_record_cost_inputs_and_outputs(study: Study) -> None:
     event = study.events(EventType.STAGE_FINISHED)[1].event
     assert [ref.name for ref in event.inputs] == ["number"]
     assert [ref.name for ref in event.outputs] == ["double"]
-    assert set(event.record) == {"double", "basis", "cost", "summary"}
+    assert set(event.record) == {"double", "basis", "cost", "environment", "summary"}
     cost = event.record["cost"]
     assert isinstance(cost, dict)
     assert cost["peak_bytes"] > 1_000_000

@@ -175,11 +175,20 @@ class _NoLedger:
     ) -> object:
         raise StorageError("The disk is full")
 
+    def check_ready(self) -> None:
+        raise StorageError("The disk is full")
+
 
 def test_a_prediction_without_its_event_is_not_acknowledged(database: Path) -> None:
     recorder = SqlitePredictionRecorder(database, _NoLedger(), service="half")
     with recorder, pytest.raises(ExternalError):
         recorder.record(prediction())
+
+
+def test_a_recorder_without_its_ledger_is_not_ready(database: Path) -> None:
+    recorder = SqlitePredictionRecorder(database, _NoLedger(), service="half")
+    with recorder, pytest.raises(ExternalError):
+        recorder.check_ready()
 
 
 def test_after_a_failure_the_recorder_recovers(

@@ -3,7 +3,8 @@
 from medcairn.audit.events import Event, EventType, StoredEvent
 from medcairn.audit.exchange import export_ledger
 from medcairn.audit.findings import Attack, Finding, LedgerCheck
-from medcairn.audit.ledger import Appended, Ledger, Overtaken, Proposal, WitnessFailed
+from medcairn.audit.ledger import Ledger, WitnessFailed
+from medcairn.audit.proposals import Appended, Overtaken, Proposal
 from medcairn.audit.reading import read_consistency, read_events, read_receipt, witness_file
 from medcairn.audit.receipts import ConsistencyProof, Receipt, read_receipts
 from medcairn.audit.seals import Checkpoint, SealKey

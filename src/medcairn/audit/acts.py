@@ -26,6 +26,10 @@ ArtifactCheck: TypeAlias = Callable[[ArtifactRef], Iterable[tuple[str, str]]]
 """(what, where) for everything about an artifact that is not as it was recorded."""
 
 
+MAKERS = (EventType.ARTIFACT_MADE, EventType.NOTE_RECORDED)
+"""The events that say what an artifact is: what steps say at their end says it again."""
+
+
 def check_acts(
     events: Sequence[StoredEvent], people: People | None, artifacts: ArtifactCheck | None
 ) -> Iterator[Finding]:
@@ -99,11 +103,11 @@ def _check_artifacts(events: Sequence[StoredEvent], check: ArtifactCheck) -> Ite
     """The latest artifact of each path: an earlier one was replaced by a run that recorded it."""
     latest: dict[str, tuple[int, ArtifactRef]] = {}
     for stored in events:
-        if stored.event.type is EventType.ARTIFACT_MADE:
+        if stored.event.type in MAKERS:
             latest |= {ref.path: (stored.index, ref) for ref in stored.event.outputs}
     for entry, ref in latest.values():
         for what, where in check(ref):
             yield Finding(what, where, Attack.SWAPPED_ARTIFACT, entry)
 
 
-__all__ = ["ArtifactCheck", "People", "check_acts"]
+__all__ = ["MAKERS", "ArtifactCheck", "People", "check_acts"]

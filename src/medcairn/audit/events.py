@@ -51,6 +51,7 @@ class EventType(StrEnum):
     TRAIL_VERIFIED = "trail.verified"
     SUBJECT_REIDENTIFIED = "subject.reidentified"
     KEY_ROTATED = "key.rotated"
+    NOTE_RECORDED = "note.recorded"
 
 
 @dataclass(frozen=True)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from medcairn.audit import merkle
-from medcairn.audit.events import Event, EventType, StoredEvent
+from medcairn.audit.events import EventType, StoredEvent
 from medcairn.audit.keys import KeyHistory, next_key_line
-from medcairn.audit.leaf import LeafParts
+from medcairn.audit.proposals import Appended, Overtaken, Proposal
 from medcairn.audit.reading import key_history, read_events, read_receipt
 from medcairn.audit.receipts import Receipt
 from medcairn.audit.seals import Checkpoint, Seal, SealKey, SignedNote
@@ -28,69 +27,18 @@ from medcairn.core.errors import (
     ExternalError,
     IntegrityError,
     MedcairnError,
-    TransientError,
     UsageError,
 )
 from medcairn.core.files import sync_folder
 from medcairn.core.group_commit import GroupCommit
-
-
-@dataclass(frozen=True)
-class Appended:
-    """Where an event came to stand."""
-
-    index: int
-    leaf_hash: bytes
-    event: Event
-
-
-@dataclass(frozen=True)
-class _Request:
-    type: EventType
-    actor: str
-    run_id: str | None
-    stage: str | None
-    inputs: tuple[ArtifactRef, ...]
-    outputs: tuple[ArtifactRef, ...]
-    record: Mapping[str, JSON]
-    parts: LeafParts
-
-
-def _request(
-    event_type: EventType,
-    actor: str,
-    run_id: str | None,
-    stage: str | None,
-    inputs: Sequence[ArtifactRef],
-    outputs: Sequence[ArtifactRef],
-    record: Mapping[str, JSON],
-) -> _Request:
-    """Refuses here, not in the writer, what cannot be recorded."""
-    parts = LeafParts.of(
-        event_type, actor=actor, run_id=run_id, stage=stage, inputs=inputs, outputs=outputs, record=record
-    )
-    return _Request(event_type, actor, run_id, stage, tuple(inputs), tuple(outputs), record, parts)
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """An event that is to be recorded together with others; see :meth:`Ledger.append_unless`."""
-
-    type: EventType
-    actor: str
-    record: Mapping[str, JSON]
-    run_id: str | None = None
-    inputs: tuple[ArtifactRef, ...] = ()
-
-
-class Overtaken(TransientError):
-    """Another writer recorded an event of the kind first, so what was decided may hold no more."""
-
-    code = "overtaken"
+from medcairn.core.labels import Label
 
 
 class WitnessFailed(ExternalError):
-    """A checkpoint is sealed and kept, and one of the witnesses did not take it."""
+    """A checkpoint is sealed and kept, and one of the witnesses did not take it.
+
+    Fields: how many did not, and of the first of them why (the error's code) and its name if it has one.
+    """
 
     code = "witness_failed"
 
@@ -119,6 +67,7 @@ class Ledger:
         self._witnesses = tuple(witnesses)
         self._edge: merkle.Frontier | None = None
         self._lock = threading.Lock()
+        self._publishing = threading.Lock()
         self._writes = GroupCommit(self._commit, name="ledger-writer")
         try:
             self._take_key()
@@ -182,8 +131,10 @@ class Ledger:
 
         Raises :class:`~medcairn.core.errors.StorageError` when it could not be written.
         """
-        request = _request(event_type, actor, run_id, stage, inputs, outputs, dict(record or {}))
-        return self._writes.submit(request)
+        proposal = Proposal(
+            event_type, actor, dict(record or {}), run_id, stage, tuple(inputs), tuple(outputs)
+        )
+        return self._writes.submit(proposal)
 
     def append_unless(self, newer: EventType, than: int, *proposals: Proposal) -> list[Appended]:
         """Record ``proposals`` together, all or none, unless an event of type ``newer`` came after ``than``.
@@ -193,39 +144,46 @@ class Ledger:
 
         Raises :class:`Overtaken` for the other: read again, decide again.
         """
-        batch = [
-            _request(one.type, one.actor, one.run_id, None, one.inputs, (), one.record) for one in proposals
-        ]
         with self._lock, self._writing():
             if any(position > than for position, _ in self._store.leaves([newer.value])):
                 raise Overtaken("Somebody else recorded this first", hint="Look again, then try again")
-            return self._add(batch)
+            return self._add(proposals)
+
+    def check_ready(self) -> None:
+        """Pass when the store can be reached and is no other writer's for long.
+
+        Raises :class:`~medcairn.core.errors.TransientError` or another :class:`ExternalError` otherwise.
+        """
+        with self._lock, self._store.transaction():
+            self._present_edge()
 
     def events(self, *types: EventType) -> Iterator[StoredEvent]:
         """Events in order; only those of ``types`` when given. Sees what was committed when it began."""
         return read_events(self._address, *types)
 
     def checkpoint(self) -> Checkpoint:
-        """Seal the present tree, and hand the note to the witnesses.
+        """Seal the present tree, and hand the note to the witnesses; appends do not wait for them.
 
         Raises :class:`IntegrityError` when the tree does not continue what the witness beside the ledger
         saw last, and :class:`WitnessFailed` when another witness did not take the checkpoint, which is
         sealed all the same; the next one brings that witness up to date.
         """
-        with self._lock:
-            with self._store.transaction():
+        with self._publishing:
+            with self._lock, self._store.transaction():
                 note = self._sealed()
             return self._published(note)
 
     def receipt(self, index: int) -> Receipt:
         """Proof that the entry ``index`` stands in the ledger; seals a checkpoint when none covers it yet.
 
+        It is given also while a witness is away: the next checkpoint brings that one up to date, and tells.
         Raises :class:`UsageError` when there is no such entry.
         """
         try:
             return read_receipt(self._address, index)
         except UsageError:
-            self.checkpoint()
+            with suppress(WitnessFailed):
+                self.checkpoint()
         return read_receipt(self._address, index)
 
     def rotate_key(self, *, actor: str) -> Appended:
@@ -236,21 +194,15 @@ class Ledger:
         """
         if self._key_file is None:
             raise UsageError("A seal key that is not in a file cannot be replaced")
-        with self._lock:
-            with self._writing():
-                self._take_key()
-                following = _next_file(self._key_file)
-                following.unlink(missing_ok=True)  # of a rotation that was not recorded
-                new = SealKey.create(following).public
-                before = self._sealed(next_key_line(new))
-                record = {
-                    "old_public_key": self._key.public.hex(), "new_public_key": new.hex(), "note": before
-                }  # fmt: skip
-                made = self._add([_request(EventType.KEY_ROTATED, actor, None, None, (), (), record)])[0]
-            with self._store.transaction():
-                self._take_key()
-                after = self._sealed()
-            self._published(before)
+        with self._publishing:
+            with self._lock:
+                with self._writing():
+                    made, before = self._rotated(self._key_file, actor)
+                with self._store.transaction():
+                    self._take_key()
+                    after = self._sealed()
+            with suppress(WitnessFailed):  # which ``after`` tells of as well
+                self._published(before)
             self._published(after)
         return made
 
@@ -267,7 +219,7 @@ class Ledger:
     ) -> None:
         self.close()
 
-    def _commit(self, batch: Sequence[_Request]) -> list[Appended]:
+    def _commit(self, batch: Sequence[Proposal]) -> list[Appended]:
         with self._lock, self._writing():
             return self._add(batch)
 
@@ -280,13 +232,13 @@ class Ledger:
             self._edge = None  # what it holds was perhaps not committed
             raise
 
-    def _add(self, batch: Sequence[_Request]) -> list[Appended]:
+    def _add(self, batch: Sequence[Proposal]) -> list[Appended]:
         """Append in the present transaction."""
         edge = self._present_edge()
         appended, entries, nodes = [], [], []
-        for request in batch:
-            event = self._event(request)
-            leaf = request.parts.leaf(event.id, event.recorded_at)
+        for proposal in batch:
+            event = proposal.event(self._ids.new(), instant(self._clock.now()))
+            leaf = proposal.parts.leaf(event.id, event.recorded_at)
             digest = merkle.leaf_hash(leaf)
             appended.append(Appended(edge.size, digest, event))
             entries.append((edge.size, event.type.value, leaf))
@@ -306,18 +258,19 @@ class Ledger:
             self._edge = edge
         return self._edge
 
-    def _event(self, request: _Request) -> Event:
-        return Event(
-            id=self._ids.new(),
-            type=request.type,
-            recorded_at=instant(self._clock.now()),
-            actor=request.actor,
-            run_id=request.run_id,
-            stage=request.stage,
-            inputs=request.inputs,
-            outputs=request.outputs,
-            record=request.record,
-        )
+    def _rotated(self, key_file: Path, actor: str) -> tuple[Appended, str]:
+        """A new key, its event, and the note by which the old one names it, in the present transaction."""
+        self._take_key()
+        following = _next_file(key_file)
+        following.unlink(missing_ok=True)  # of a rotation that was not recorded
+        new = SealKey.create(following).public
+        note = self._sealed(next_key_line(new))
+        record: dict[str, JSON] = {
+            "old_public_key": self._key.public.hex(),
+            "new_public_key": new.hex(),
+            "note": note,
+        }
+        return self._add([Proposal(EventType.KEY_ROTATED, actor, record)])[0], note
 
     def _sealed(self, *extensions: str) -> str:
         """Seal and keep the present tree, in the present transaction; the signed note."""
@@ -345,21 +298,19 @@ class Ledger:
 
     def _published(self, note: str) -> Checkpoint:
         checkpoint = SignedNote.parsed(note).checkpoint
-        hashes = partial(leaf_hashes, self._store)
-        if self._beside is not None:
-            self._beside.publish(note, checkpoint.tree_size, hashes)
-        failed = 0
-        for witness in self._witnesses:
-            try:
-                witness.publish(note, checkpoint.tree_size, hashes)
-            except MedcairnError:
-                failed += 1
+        failed: list[MedcairnError] = []
+        # By a connection of its own: a witness may be slow, and the other one is the writer's meanwhile.
+        with closing(open_store(self._address, read_only=True)) as store:
+            hashes = partial(leaf_hashes, store)
+            if self._beside is not None:
+                self._beside.publish(note, checkpoint.tree_size, hashes)
+            for witness in self._witnesses:
+                try:
+                    witness.publish(note, checkpoint.tree_size, hashes)
+                except MedcairnError as failure:
+                    failed.append(failure)
         if failed:
-            raise WitnessFailed(
-                "The checkpoint is sealed, but not every witness took it",
-                hint="The next checkpoint brings it up to date",
-                witnesses=failed,
-            )
+            raise _witness_failed(failed)
         return checkpoint
 
     def _take_key(self) -> KeyHistory:
@@ -381,10 +332,20 @@ class Ledger:
         raise IntegrityError("The seal key is not the one that this ledger is sealed with")
 
 
+def _witness_failed(failures: Sequence[MedcairnError]) -> WitnessFailed:
+    first = failures[0].fields
+    return WitnessFailed(
+        "The checkpoint is sealed, but not every witness took it",
+        hint="What was done is kept; the next checkpoint brings the witness up to date",
+        witnesses=len(failures),
+        **{"why": Label(failures[0].code), **{key: first[key] for key in ("witness", "why") if key in first}},
+    )
+
+
 def _next_file(key_file: Path) -> Path:
     return key_file.with_name(key_file.name + ".next")
 
 
 _VERIFY = "medcairn audit verify"
 
-__all__ = ["Appended", "Ledger", "Overtaken", "Proposal", "WitnessFailed"]
+__all__ = ["Ledger", "WitnessFailed"]

@@ -32,6 +32,9 @@ MARKED: Final = frozenset(
 )
 """The events that verification looks into."""
 
+_NOTE: Final = EventType.NOTE_RECORDED
+"""Marked as well where it made something; there may be as many notes as predictions."""
+
 _DAMAGED = "The ledger database is damaged"
 _Digest = Annotated[str, msgspec.Meta(pattern=r"^sha256:[0-9a-f]{64}\Z")]
 _Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.,:/@+=<>\[\]%()-]{0,199}\Z")]
@@ -194,7 +197,7 @@ def _read_entries(store: Store, found: Snapshot, rule: ClockRule) -> Counter[str
             found.findings.append(Finding.at(Attack.EDIT, entry, "An entry is filed under another type"))
         if back := rule.check(entry, moment):
             found.clock.append(back)
-        if read.type in marked:
+        if read.type in marked or (read.outputs and read.type == _NOTE):
             _mark(found, entry, leaf)
     return counts
 

@@ -16,15 +16,17 @@ from medcairn.core.errors import IntegrityError
 if TYPE_CHECKING:
     from medcairn.audit.trace import Direction, SubjectTrail, Trail
     from medcairn.core.canonical import JSON
+    from medcairn.pipeline.study_ledger import WitnessAnswer
 
 commands = typer.Typer(no_args_is_help=True, help="Verify, trace, record, export and show the audit trail.")
 
 
 def register(app: typer.Typer) -> None:
     """Add the audit group."""
-    from medcairn.cli import audit_seals
+    from medcairn.cli import audit_seals, audit_store
 
     audit_seals.register(commands)
+    audit_store.register(commands)
     app.add_typer(commands, name="audit")
 
 
@@ -60,6 +62,8 @@ def verify(
             f"{check.ledger.tree_size} entries, {check.ledger.checkpoints} checkpoints, {check.artifacts} "
             f"artifacts, {check.predictions} predictions checked; root {check.ledger.root_hash.hex()[:16]}"
         )
+        for answer in check.witnesses:
+            say(_witness(answer))
         for finding in check.findings:
             named = f" ({finding.attack})" if finding.attack else ""
             say(f"✗ {finding.what}: {finding.where}{named}")
@@ -67,6 +71,15 @@ def verify(
         raise IntegrityError("The trail is not as it was recorded", findings=len(check.findings))
     if not as_json:
         say("✓ No change found. A tail cut after the last checkpoint that anyone holds cannot be seen")
+
+
+def _witness(answer: WitnessAnswer) -> str:
+    if answer.attestation is None:
+        return f"– witness {answer.name} was not compared: it cannot be reached ({answer.why})"
+    number, size = len(answer.attestation.notes), answer.latest_size
+    held = f"compared; checkpoints held: {number}, the largest of {size} entries"
+    stamps = len(answer.attestation.stamped)
+    return f"  witness {answer.name}: {held}" + (f"; time-stamped: {stamps}" if stamps else "")
 
 
 def _checkpoint_in(file: Path) -> str:
@@ -146,7 +159,7 @@ def _found(study_folder: Path, identifier: str, direction: Direction, *, every: 
 
     study = Study.open(study_folder)
     with suppress(UnknownId):
-        return follow(read_events(study.ledger_file), identifier, direction=direction, every=every)
+        return follow(read_events(study.ledger_address), identifier, direction=direction, every=every)
 
     def predictions() -> Iterator[tuple[str, Mapping[str, float | None]]]:
         if study.predictions_file.is_file():
@@ -154,7 +167,7 @@ def _found(study_folder: Path, identifier: str, direction: Direction, *, every: 
 
     return follow_subject(
         study.root,
-        lambda: read_events(study.ledger_file),
+        lambda: read_events(study.ledger_address),
         identifier,
         direction=direction,
         every=every,
@@ -178,7 +191,7 @@ def record(
     from medcairn.audit.record import nine_stage_record, record_text
     from medcairn.pipeline.study import Study
 
-    ledger = Study.open(study_folder).ledger_file
+    ledger = Study.open(study_folder).ledger_address
     found = nine_stage_record(lambda: read_events(ledger), run)
     if as_json:
         print_json(found.as_json())
@@ -228,6 +241,7 @@ def _amount(value: JSON) -> str:
 def _export_package(study_folder: Path, out: Path) -> dict[str, JSON]:
     from medcairn.pipeline.people import ABOUT_PEOPLE, signing_keys
     from medcairn.pipeline.study import Study
+    from medcairn.pipeline.study_ledger import stamps_of
     from medcairn.pipeline.verification import verify_study
     from medcairn.reports.audit_package import write_audit_package
     from medcairn.reports.audit_summary import Checked
@@ -238,9 +252,11 @@ def _export_package(study_folder: Path, out: Path) -> dict[str, JSON]:
     report = write_audit_package(
         out,
         study.root,
-        ledger=study.ledger_file,
+        ledger=study.ledger_address,
         checked=Checked(findings, check.ledger.checkpoints, check.ledger.root_hash.hex()),
         people={name: list(keys) for name, keys in signing_keys(study.events(*ABOUT_PEOPLE)).items()},
+        witnesses=[answer.attestation for answer in check.witnesses if answer.attestation is not None],
+        stamps=stamps_of(study.root, study.settings),
     )
     return {**report.as_json(), "findings": len(findings)}
 
@@ -250,7 +266,7 @@ def _export_fhir(study_folder: Path, out: Path) -> dict[str, JSON]:
     from medcairn.audit.export import ledger_origin, write_fhir
     from medcairn.pipeline.study import Study
 
-    ledger = Study.open(study_folder).ledger_file
+    ledger = Study.open(study_folder).ledger_address
     return dict(write_fhir(out, lambda: read_events(ledger), origin=ledger_origin(ledger)))
 
 
@@ -260,7 +276,7 @@ def _export_openlineage(study_folder: Path, out: Path) -> dict[str, JSON]:
     from medcairn.audit.export import ledger_origin, write_openlineage
     from medcairn.pipeline.study import Study
 
-    ledger = Study.open(study_folder).ledger_file
+    ledger = Study.open(study_folder).ledger_address
     path = out / "openlineage.jsonl"
     origin = ledger_origin(ledger)
     return {

@@ -16,6 +16,7 @@ from medcairn.cli.output import JsonFlag, note, print_json, say
 if TYPE_CHECKING:
     from medcairn.audit import Ledger
     from medcairn.core.artifacts import ArtifactRef
+    from medcairn.core.ledger_settings import LedgerSection
     from medcairn.packaging import Package
     from medcairn.serving import ServedModel
 
@@ -58,16 +59,23 @@ def serve(
     with _kept(package_folder, study_folder, state_folder) as kept:
         # Only now: these take seconds, and a package that was changed should be refused at once.
         from medcairn.pipeline.online import bundle_features
-        from medcairn.serving import SqlitePredictionRecorder, create_app, run_server
+        from medcairn.serving import SealedSink, SqlitePredictionRecorder, create_app, run_server
         from medcairn.training import portable
 
         served = _served(kept.package)
         if host not in {"127.0.0.1", "::1", "localhost"}:
             note("The service has no sign-in of its own: let only a trusted proxy or network reach it")
-        recorder = SqlitePredictionRecorder(
-            kept.predictions, kept.ledger, service=served.name, package=kept.reference
-        )
-        with recorder:
+        with (
+            SealedSink(
+                kept.ledger,
+                kept.ledger.checkpoint,
+                every_entries=kept.often.seal_every_entries,
+                every_seconds=60 * kept.often.seal_every_minutes,
+            ) as sink,
+            SqlitePredictionRecorder(
+                kept.predictions, sink, service=served.name, package=kept.reference
+            ) as recorder,
+        ):
             app = create_app(
                 served,
                 scorer=portable.load(kept.package.model_dir),
@@ -86,11 +94,13 @@ class _Kept:
     package: Package
     reference: ArtifactRef | None
     ledger: Ledger
+    often: LedgerSection
     predictions: Path
 
 
 @contextmanager
 def _kept(package_folder: Path, study_folder: Path, state_folder: Path | None) -> Iterator[_Kept]:
+    from medcairn.core.ledger_settings import LedgerSection
     from medcairn.packaging import check_signers, open_package
     from medcairn.pipeline.approval import trusted_keys
     from medcairn.pipeline.model_registry import check_servable
@@ -99,17 +109,17 @@ def _kept(package_folder: Path, study_folder: Path, state_folder: Path | None) -
 
     if state_folder is not None:
         package = open_package(package_folder)
-        with _state_ledger(state_folder, origin=f"medcairn/{package.name}") as ledger:
-            yield _Kept(package, None, ledger, state_folder / "phi" / "predictions.db")
+        origin, predictions = f"medcairn/{package.name}", state_folder / "phi" / "predictions.db"
+        with _state_ledger(state_folder, origin=origin) as ledger:
+            yield _Kept(package, None, ledger, LedgerSection(), predictions)
         return
     study = Study.open(study_folder)
     package = open_package(package_folder)
     check_signers(package, trusted_keys(approvals_of(study, package.authority.signed)))
     check_servable(study, package.version)
+    reference = _reference(study.root, study.artifacts(), package)
     with study.ledger() as ledger:
-        yield _Kept(
-            package, _reference(study.root, study.artifacts(), package), ledger, study.predictions_file
-        )
+        yield _Kept(package, reference, ledger, study.settings.ledger, study.predictions_file)
 
 
 @contextmanager

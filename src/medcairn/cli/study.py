@@ -39,16 +39,35 @@ def init(
     name: Annotated[str | None, typer.Option(help="Short name; the folder's name if not given.")] = None,
     task: Annotated[str, typer.Option(help="A built-in prediction task.")] = "readmission_30d",
     client_id: Annotated[str | None, typer.Option(help="SMART Backend Services client id.")] = None,
+    ledger: Annotated[str, typer.Option(help="Where the ledger is kept: sqlite or postgres.")] = "sqlite",
+    ledger_schema: Annotated[str | None, typer.Option(help="The schema in PostgreSQL.")] = None,
+    ledger_address_env: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Environment variable with PostgreSQL's connection string."),
+    ] = None,
+    ledger_address_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Or a file of mode 0600 with it.")
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Make a new study: settings, keys, the PHI zone and a ledger.
 
+    The database role that makes a ledger in PostgreSQL owns it; `medcairn audit allow` lets others add to it.
+
     Example: medcairn init diabetes --from exports/2026-05 --task diabetes_onset_1y
     """
-    from medcairn.pipeline.new_study import settings_text
+    from medcairn.pipeline.new_study import ledger_store, settings_text
     from medcairn.pipeline.study import init_study
 
-    text = settings_text(folder, source=source, as_of=as_of, name=name, task=task, client_id=client_id)
+    store = ledger_store(
+        ledger,
+        schema=ledger_schema,
+        address_file=ledger_address_file.resolve() if ledger_address_file else None,
+        address_env=ledger_address_env,
+    )
+    text = settings_text(
+        folder, source=source, as_of=as_of, name=name, task=task, client_id=client_id, store=store
+    )
     study = init_study(folder, text)
     if as_json:
         print_json({"study": str(folder), "name": study.settings.study.name})

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from medcairn.core.canonical import JSON
 from medcairn.core.errors import SettingsError
 from medcairn.core.labels import Label
+from medcairn.core.ledger_settings import LedgerSection
+from medcairn.core.settings_form import SettingsRecord as _Record
 
 SETTINGS_FILE = "study.yaml"
 
@@ -22,10 +24,6 @@ Rules = Annotated[
     Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9_.-]{0,63}|[A-Za-z0-9_./-]{1,200}/?[A-Za-z0-9_.-]{1,64}\.ya?ml)$"),
 ]
 """Rules by the name of built-in ones, or by a file."""
-
-
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class StudySection(_Record):
@@ -218,6 +216,16 @@ class MonitoringSection(_Record):
     minimum_rows: int = Field(default=50, ge=1)
 
 
+class DeploymentSection(_Record):
+    """What the operator states about a deployment."""
+
+    image_digest: str | None = Field(
+        default=None,
+        pattern=r"^sha256:[0-9a-f]{64}$",
+        description="Of the container image that was built from the package; recorded as stated.",
+    )
+
+
 class Settings(_Record):
     """The whole of ``study.yaml``."""
 
@@ -235,7 +243,9 @@ class Settings(_Record):
     approval: ApprovalSection = ApprovalSection()
     access: AccessSection = AccessSection()
     serving: ServingSection = ServingSection()
+    deployment: DeploymentSection = DeploymentSection()
     monitoring: MonitoringSection = MonitoringSection()
+    ledger: LedgerSection = LedgerSection()
 
     def section(self, *names: str) -> dict[str, JSON]:
         """The named sections as JSON; what a step depends on, and so what makes it run again."""
@@ -314,8 +324,10 @@ __all__ = [
     "ApprovalSection",
     "BulkSource",
     "DeidSection",
+    "DeploymentSection",
     "FeaturesSection",
     "FilesSource",
+    "LedgerSection",
     "MonitoringSection",
     "ObjectsSource",
     "SearchSource",

@@ -20,7 +20,10 @@ RECORD = "deployment.json"
 
 @dataclass(frozen=True)
 class DeploymentReport:
-    """One deployment, in the state that it began in; the ledger tells of the states after."""
+    """One deployment, in the state that it began in; the ledger tells of the states after.
+
+    ``image_digest`` is that of the container image, as the operator stated it; nothing here looked at it.
+    """
 
     name: Label
     version: Label
@@ -28,6 +31,7 @@ class DeploymentReport:
     environment: Label
     state: LifecycleState
     deployed_at: datetime
+    image_digest: Digest | None = None
 
     def facts(self) -> dict[str, JSON]:
         """Facts for the manifest and the ledger; no time of day."""
@@ -37,6 +41,7 @@ class DeploymentReport:
             "package_digest": self.package_digest,
             "environment": self.environment,
             "state": self.state.value,
+            **({"image_digest": self.image_digest} if self.image_digest else {}),
         }
 
     def as_json(self) -> dict[str, JSON]:
@@ -50,6 +55,7 @@ def deploy(
     *,
     environment: Label,
     clock: Clock,
+    image_digest: Digest | None = None,
 ) -> DeploymentReport:
     """Write ``deployment.json`` into ``out_dir``: this package is in shadow in ``environment``.
 
@@ -58,7 +64,8 @@ def deploy(
     no package.
     """
     name, version, digest = _identity(package_dir)
-    report = DeploymentReport(name, version, digest, environment, LifecycleState.SHADOW, clock.now())
+    state, at = LifecycleState.SHADOW, clock.now()
+    report = DeploymentReport(name, version, digest, environment, state, at, image_digest)
     write_json(out_dir / RECORD, report.as_json())
     return report
 
@@ -81,6 +88,7 @@ def read_deployment(folder: Path) -> DeploymentReport | None:
             environment=Label(value["environment"]),
             state=LifecycleState(value["state"]),
             deployed_at=datetime.fromisoformat(value["deployed_at"]).astimezone(UTC),
+            image_digest=Digest(value["image_digest"]) if value.get("image_digest") else None,
         )
     except (ValueError, KeyError, TypeError):
         report = None

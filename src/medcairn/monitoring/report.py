@@ -121,6 +121,8 @@ class MonitoringReport:
             "features": len(self.features),
             "drifted": [change.name for change in self.drifted],
             "score": None if self.score is None else self.score.status.value,
+            "false_discovery_rate": self.false_discovery_rate,
+            "minimum_rows": self.minimum_rows,
         }
 
     def as_json(self) -> dict[str, JSON]:

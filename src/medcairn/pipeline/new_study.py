@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import yaml
+from pydantic import ValidationError
 
 from medcairn.core.errors import UsageError
+from medcairn.core.ledger_settings import PostgresLedger, SqliteLedger
 
 _TEXT = """\
 # Settings of a medcairn study. `medcairn schema` prints every key with its meaning.
@@ -40,6 +43,10 @@ validation:
 
 approval:
   gates: basic                # who must sign what; or part11, or a file of your own
+
+ledger:
+  store: {store}
+  witnesses: []               # who else keeps its checkpoints: kind folder, objects or timestamp
 """
 
 
@@ -51,14 +58,36 @@ def settings_text(
     name: str | None = None,
     task: str = "readmission_30d",
     client_id: str | None = None,
+    store: SqliteLedger | PostgresLedger | None = None,
 ) -> str:
-    """The text of a new ``study.yaml``. Raises :class:`UsageError` for a missing folder or a wrong date."""
+    """The text of a new ``study.yaml``; ``store`` is where its ledger is to be kept.
+
+    Raises :class:`UsageError` for a missing folder or a wrong date.
+    """
     return _TEXT.format(
         name=_scalar(name or folder.resolve().name),
         source=_source(source, client_id),
         as_of=_day(as_of),
         task=_scalar(task),
+        store=_flow((store or SqliteLedger()).model_dump(mode="json", exclude_none=True)),
     )
+
+
+def ledger_store(
+    kind: str, *, schema: str | None, address_file: Path | None, address_env: str | None
+) -> SqliteLedger | PostgresLedger:
+    """Where a new study keeps its ledger. Raises :class:`UsageError` when the words do not say it."""
+    found: SqliteLedger | PostgresLedger | None = None
+    given = {"schema_name": schema, "address_file": address_file, "address_env": address_env}
+    with suppress(ValidationError):
+        words = {name: value for name, value in given.items() if value is not None}
+        found = (SqliteLedger if kind == "sqlite" else PostgresLedger).model_validate({"kind": kind, **words})
+    if found is None:
+        raise UsageError(
+            "This does not say where the ledger is kept",
+            hint="sqlite, or postgres with one of --ledger-address-env NAME and --ledger-address-file FILE",
+        )
+    return found
 
 
 def _source(source: str, client_id: str | None) -> str:
@@ -88,9 +117,13 @@ def _day(text: str | None) -> str:
     return day.isoformat()
 
 
+def _flow(value: dict[str, str]) -> str:
+    return yaml.safe_dump(value, default_flow_style=True, width=10_000, sort_keys=False).strip()
+
+
 def _scalar(text: str) -> str:
     """``text`` as YAML writes it on one line."""
     return yaml.safe_dump(text, default_flow_style=True, width=10_000).removesuffix("\n...\n").strip()
 
 
-__all__ = ["settings_text"]
+__all__ = ["ledger_store", "settings_text"]

@@ -19,6 +19,7 @@ from medcairn.core.canonical import JSON
 from medcairn.core.errors import GateRefused, Interrupted, MedcairnError, UsageError
 from medcairn.core.labels import Label
 from medcairn.core.progress import Progress
+from medcairn.pipeline.environment import environment_of
 from medcairn.pipeline.plan import Reason, basis_of, last_finishes, reason_to_run
 from medcairn.pipeline.resources import Meter
 from medcairn.pipeline.stages import STEP_NAMES, STEPS, Step
@@ -185,6 +186,7 @@ def _run_step(
             **(_dataset_of(study) if knows_dataset else {}),
             "basis": basis.as_json(),
             "cost": cost,
+            "environment": environment_of(step),
             "summary": context.summary,
         },
         run_id=run_id,

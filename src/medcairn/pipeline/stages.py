@@ -127,7 +127,7 @@ STAGES = (
                 "Start the service and smoke-test it",
                 ("package",),
                 ("deployment",),
-                (),
+                ("deployment",),
                 ("deployment", "serving"),
             ),
         ),

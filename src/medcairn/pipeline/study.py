@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from medcairn.audit import EventType, Ledger, read_events
+from medcairn.audit import EventType, Ledger, LedgerAddress, read_events
 from medcairn.audit.events import StoredEvent
 from medcairn.core.artifacts import ArtifactRef
 from medcairn.core.clock import Clock, Ids, RandomIds, SystemClock
@@ -18,6 +18,13 @@ from medcairn.core.errors import UsageError
 from medcairn.core.files import private_folder, storage_errors, write_file
 from medcairn.core.labels import Label
 from medcairn.core.settings import SETTINGS_FILE, Settings, parse_settings, read_settings
+from medcairn.pipeline.study_ledger import (
+    LEDGER_FILE,
+    NamedWitness,
+    ledger_address,
+    ledger_origin_of,
+    witnesses_of,
+)
 from medcairn.registry import Gates, read_gates
 
 
@@ -48,8 +55,22 @@ class Study:
         return self.within(Path(name)) if name.endswith((".yaml", ".yml")) else name
 
     @property
+    def ledger_address(self) -> LedgerAddress:
+        """Where the ledger is kept: a file of the study, or a PostgreSQL schema.
+
+        Raises :class:`~medcairn.core.errors.SettingsError` when the address is not where ``study.yaml`` says.
+        """
+        return ledger_address(self.root, self.settings)
+
+    @property
     def ledger_file(self) -> Path:
-        return self.root / "ledger.db"
+        """The ledger's file, of a study that keeps it in one."""
+        return self.root / LEDGER_FILE
+
+    @property
+    def witnesses(self) -> tuple[NamedWitness, ...]:
+        """Who keeps the ledger's checkpoints elsewhere."""
+        return witnesses_of(self.root, self.settings)
 
     @property
     def seal_key_file(self) -> Path:
@@ -98,13 +119,19 @@ class Study:
 
     @contextmanager
     def ledger(self) -> Iterator[Ledger]:
-        """The ledger, open for appending."""
-        with Ledger.open(self.ledger_file, self.seal_key_file, clock=self.clock, ids=self.ids) as ledger:
+        """The ledger, open for appending; its checkpoints go to the study's witnesses."""
+        with Ledger.open(
+            self.ledger_address,
+            self.seal_key_file,
+            clock=self.clock,
+            ids=self.ids,
+            witnesses=self.witnesses,
+        ) as ledger:
             yield ledger
 
     def events(self, *types: EventType) -> list[StoredEvent]:
         """What the ledger holds, oldest first."""
-        return list(read_events(self.ledger_file, *types))
+        return list(read_events(self.ledger_address, *types))
 
     def artifacts(self) -> dict[str, ArtifactRef]:
         """The latest artifact of each name that a finished step recorded."""
@@ -145,15 +172,31 @@ def _fill(study: Study, settings_text: str) -> None:
     key_file = study.within(study.settings.deid.key_file)
     if not key_file.exists():
         write_file(key_file, os.urandom(32).hex().encode() + b"\n", private=True)
-    origin = f"medcairn/{study.settings.study.name}"
+    _check_witnesses_are_new(study)
     ledger = Ledger.create(
-        study.ledger_file, study.seal_key_file, origin=origin, clock=study.clock, ids=study.ids
+        study.ledger_address,
+        study.seal_key_file,
+        origin=ledger_origin_of(study.settings),
+        clock=study.clock,
+        ids=study.ids,
+        witnesses=study.witnesses,
     )
     with ledger:
         record = {"study": study.settings.study.name, "settings_digest": digest_bytes(settings_text.encode())}
         ledger.append(EventType.STUDY_CREATED, actor=acting_person(), record=record)
     # Last, because a folder with a study.yaml is a study.
     write_file(study.root / SETTINGS_FILE, settings_text.encode())
+
+
+def _check_witnesses_are_new(study: Study) -> None:
+    """What a witness keeps of another ledger of this name would speak against the new one for ever."""
+    for witness in study.witnesses:
+        if witness.attestation().notes:
+            raise UsageError(
+                "A witness keeps checkpoints of another ledger of this name",
+                hint="Give the study another name, or the witness another place",
+                witness=witness.name,
+            )
 
 
 def acting_person() -> str:

@@ -17,25 +17,29 @@ from medcairn.audit import (
     read_receipts,
     verify_ledger,
 )
+from medcairn.audit.acts import MAKERS
 from medcairn.audit.events import StoredEvent
 from medcairn.core.artifacts import MANIFEST, ArtifactRef, changed_parts, read_manifest
 from medcairn.core.canonical import JSON
 from medcairn.core.digests import digest_file
 from medcairn.core.errors import MedcairnError, UsageError
 from medcairn.pipeline.people import ABOUT_PEOPLE, signing_keys
+from medcairn.pipeline.study_ledger import WitnessAnswer, ask, ledger_of
 from medcairn.serving import prediction_digests
-
-_LEDGER = "ledger.db"
 
 
 @dataclass(frozen=True)
 class StudyCheck:
-    """What was checked, and what was found: an empty ``findings`` means no change was seen."""
+    """What was checked, and what was found: an empty ``findings`` means no change was seen.
+
+    ``witnesses`` are those of ``study.yaml``: with what they hold, or why they could not be asked.
+    """
 
     ledger: LedgerCheck
     artifacts: int
     predictions: int
     findings: tuple[Finding, ...]
+    witnesses: tuple[WitnessAnswer, ...] = ()
 
     def as_json(self) -> dict[str, JSON]:
         return {
@@ -44,6 +48,7 @@ class StudyCheck:
             "checkpoints": self.ledger.checkpoints,
             "artifacts": self.artifacts,
             "predictions": self.predictions,
+            "witnesses": [answer.as_json() for answer in self.witnesses],
             "findings": [finding.as_json() for finding in self.findings],
         }
 
@@ -59,15 +64,18 @@ def verify_study(
 
     ``public_key`` is the ledger's first seal key, ``since`` a signed checkpoint and ``receipts`` a folder of
     receipts, as the reader kept them elsewhere. Artifacts are the latest of each path: an earlier one was
-    replaced by a run that recorded it. Signatures must be by keys that the ledger tells of.
+    replaced by a run that recorded it. Signatures must be by keys that the ledger tells of. The witnesses of
+    ``study.yaml`` are asked what they hold; one that is away is no finding, and is told.
 
     Raises :class:`UsageError` when there is no such folder of receipts.
     """
+    address, witnesses = ledger_of(root)
+    answers = ask(witnesses)  # first: what they hold was in the ledger before
     events: list[StoredEvent] = []
     keys: Mapping[str, Sequence[str]] | None = None
     with suppress(MedcairnError):  # the ledger's own check says so
-        wanted = (EventType.ARTIFACT_MADE, EventType.PREDICTION_MADE, *ABOUT_PEOPLE)
-        events = list(read_events(root / _LEDGER, *wanted))
+        wanted = (*MAKERS, EventType.PREDICTION_MADE, *ABOUT_PEOPLE)
+        events = list(read_events(address, *wanted))
         keys = signing_keys(events)
     if receipts is not None and not receipts.is_dir():
         raise UsageError("There is no such folder of receipts", folder=receipts)
@@ -75,16 +83,17 @@ def verify_study(
         public_key=public_key,
         since=since,
         receipts=tuple(read_receipts(receipts)) if receipts is not None else (),
+        witnesses=[answer.attestation for answer in answers if answer.attestation is not None],
         people=keys,
         artifacts=partial(_check_artifact, root),
     )
-    ledger = verify_ledger(root / _LEDGER, evidence=evidence)
+    ledger = verify_ledger(address, evidence=evidence)
     findings = list(ledger.findings)
-    made_artifacts = (stored for stored in events if stored.event.type is EventType.ARTIFACT_MADE)
+    made_artifacts = (stored for stored in events if stored.event.type in MAKERS)
     latest = {ref.path for stored in made_artifacts for ref in stored.event.outputs}
     made = [stored for stored in events if stored.event.type is EventType.PREDICTION_MADE]
     findings += _check_predictions(root / "phi" / "predictions.db", made)
-    return StudyCheck(ledger, len(latest), len(made), tuple(findings))
+    return StudyCheck(ledger, len(latest), len(made), tuple(findings), answers)
 
 
 def public_key_from_hex(text: str) -> bytes:

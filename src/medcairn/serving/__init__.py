@@ -12,6 +12,7 @@ from medcairn.serving.reading import (
 )
 from medcairn.serving.recorder import EventSink, PredictionRecorder, SqlitePredictionRecorder
 from medcairn.serving.requests import Purpose, RequestRefused
+from medcairn.serving.sealing import SealedSink
 from medcairn.serving.server import BackgroundServer, run_server
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Purpose",
     "RecordedPrediction",
     "RequestRefused",
+    "SealedSink",
     "ServedModel",
     "SqlitePredictionRecorder",
     "check_known_scores",

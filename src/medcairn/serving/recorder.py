@@ -54,6 +54,10 @@ class EventSink(Protocol):
         """Record one event."""
         ...
 
+    def check_ready(self) -> None:
+        """Pass when an event could be recorded now; raise an :class:`ExternalError` otherwise."""
+        ...
+
 
 class PredictionRecorder(Protocol):
     """Keeps predictions. Called from many threads."""
@@ -112,8 +116,9 @@ class SqlitePredictionRecorder:
         )
 
     def check_ready(self) -> None:
-        """Commit a heartbeat: a full disk shows here too."""
+        """Commit a heartbeat, so that a full disk shows, and ask the ledger, which may be elsewhere."""
         self._writes.submit(_Write(_BEAT, (bytes(_ROOM_BYTES),)))
+        self._sink.check_ready()
 
     def close(self) -> None:
         """Commit what waits and close the file. The ledger stays open; it is the caller's."""

@@ -3,10 +3,11 @@
 from medcairn.audit.export.about import ledger_key, ledger_origin
 from medcairn.audit.export.fhir import write_fhir
 from medcairn.audit.export.openlineage import write_openlineage
-from medcairn.audit.export.package import PackageReport, write_package
+from medcairn.audit.export.package import STAMPS, PackageReport, write_package
 from medcairn.audit.export.summary import AuditSummary, summarise
 
 __all__ = [
+    "STAMPS",
     "AuditSummary",
     "PackageReport",
     "ledger_key",

@@ -15,6 +15,8 @@ from medcairn.core.files import replace_folder, write_file, write_json
 FORMAT = 1
 CONTENTS = "contents.json"
 VERIFIER = "verify_audit.py"
+STAMPS = "stamps"
+"""The folder of what time-stamping services gave; there is none where no service was asked."""
 
 _README = """\
 An audit package of a medcairn ledger
@@ -26,6 +28,7 @@ An audit package of a medcairn ledger
   tree.txt           the hash of every entry, as the ledger stored it
   witness-*.txt      the same hashes, as witnesses kept them
   checkpoints.txt    signed statements about the ledger's size and root (C2SP checkpoints)
+  stamps/*/*         checkpoints (.note) and time stamps over them (.tsr, RFC 3161), if a service gave any
   keys.json          the ledger's first seal key, and people's public keys
   artifacts.json     the digest of every artifact's manifest as it lies there now
   verify_audit.py    checks all of this; needs Python 3.11 and the package `cryptography`, and no medcairn
@@ -34,6 +37,14 @@ An audit package of a medcairn ledger
 To check it:
 
   python verify_audit.py .
+
+It does not look at time stamps. openssl does, with the certificates of the service's authority as you have
+them from the service itself:
+
+  openssl ts -verify -data NAME.note -in NAME.tsr -CAfile authority.pem
+  openssl ts -reply -in NAME.tsr -text
+
+The first says that the service saw this checkpoint, the second when.
 
 Who holds this package can change all of it. Compare the public key in keys.json with the one that you know
 from elsewhere (--public-key), and the checkpoints with a copy that somebody else kept. A tail of entries cut
@@ -101,4 +112,4 @@ def _seal(folder: Path) -> PackageReport:
     return PackageReport(len(files) + 1, size, digest_file(folder / CONTENTS))
 
 
-__all__ = ["CONTENTS", "VERIFIER", "PackageReport", "write_package"]
+__all__ = ["CONTENTS", "STAMPS", "VERIFIER", "PackageReport", "write_package"]

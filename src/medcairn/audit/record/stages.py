@@ -36,14 +36,14 @@ EVERY_STEP = (
     Asked("peak_bytes", ("cost", "peak_bytes")),
     Asked("code_digest", ("basis", "code_digest")),
     Asked("settings_digest", ("basis", "settings_digest")),
+    Asked("environment", ("environment",)),
 )
 """What the end of every step tells."""
 
-_PLACES = "the ledger holds no addresses; study.yaml has it, and settings_digest is its digest"
+_PLACES = "the ledger holds no addresses; address_digest is the SHA-256 of the one in study.yaml"
 _IN_MLFLOW = "no entry records the values; the MLflow run has them"
-_NO_IMAGE = "images are built outside of medcairn, and nobody recorded one"
-_NO_VERSIONS = "no entry records versions of Python or libraries; code_digest is our own code's"
-_SETTINGS = "no entry records the value; study.yaml has it, and settings_digest is its digest"
+_NO_IMAGE = "images are built outside of medcairn, after the package that they hold"
+_NO_STATED_IMAGE = "the operator stated none (deployment.image_digest in study.yaml)"
 
 STEPS = (
     AskedStep(
@@ -53,6 +53,7 @@ STEPS = (
         (
             Asked("data_source", ("export", "source")),
             Asked("address", unknown=_PLACES),
+            Asked("address_digest", ("address_digest",)),
             Asked("record_count", ("export", "resource_count")),
             Asked("record_counts", ("export", "resources")),
             Asked("files", ("export", "files")),
@@ -117,7 +118,6 @@ STEPS = (
             Asked("training_rows_digest", ("model", "training_rows_digest")),
             Asked("cross_validation_auroc", ("model", "auroc")),
             Asked("served_as", ("model", "form")),
-            Asked("environment", ("environment",), _NO_VERSIONS),
         ),
     ),
     AskedStep(
@@ -154,10 +154,10 @@ STEPS = (
         "Deployment and serving",
         "deploy",
         (
-            Asked("environment", ("deployment", "environment")),
+            Asked("deployed_to", ("deployment", "environment")),
             Asked("state", ("deployment", "state")),
             Asked("smoke_test_passed", ("smoke_test", "passed")),
-            Asked("image_digest", ("deployment", "image_digest"), _NO_IMAGE),
+            Asked("image_digest", ("deployment", "image_digest"), _NO_STATED_IMAGE),
         ),
     ),
     AskedStep(
@@ -170,8 +170,8 @@ STEPS = (
             Asked("reference_rows", ("monitoring", "reference_rows")),
             Asked("current_rows", ("monitoring", "current_rows")),
             Asked("drifted", ("monitoring", "drifted")),
-            Asked("false_discovery_rate", ("monitoring", "false_discovery_rate"), _SETTINGS),
-            Asked("minimum_rows", ("monitoring", "minimum_rows"), _SETTINGS),
+            Asked("false_discovery_rate", ("monitoring", "false_discovery_rate")),
+            Asked("minimum_rows", ("monitoring", "minimum_rows")),
         ),
     ),
 )

@@ -5,10 +5,10 @@
 
 Needs Python 3.11 and the `cryptography` package. FOLDER holds entries.jsonl (one leaf a line), keys.json and
 checkpoints.txt (C2SP signed notes), perhaps tree.txt and witness-*.txt (leaf hashes), receipts/*.json and
-artifacts.json. The tree is that of RFC 9162, 2.1; seals are Ed25519 (RFC 8032). Exit code 0: no change found;
-5: changed, and the first line names the attack and the first bad entry, from 0. What was cut or changed after
-the last checkpoint, where nobody holds a receipt, cannot be seen. Without --public-key, from a place of your
-own, the export's word for its key is taken.
+artifacts.json; time stamps are left to openssl. The tree is that of RFC 9162, 2.1; seals are Ed25519 (RFC
+8032). Exit code 0: no change found; 5: changed, and line 1 names the attack and the first bad entry, from 0.
+What was cut or changed after the last checkpoint, where nobody holds a receipt, cannot be seen. Without
+--public-key, from a place of your own, the export's word for its key is taken.
 """
 
 import argparse
@@ -28,7 +28,7 @@ KEY, FORK, MOVED_SIGNATURE, REPLAY = "key swap", "fork", "transplanted signature
 ARTIFACT, INSERT, DELETE, REORDER = "swapped artifact", "back-dated insert", "delete", "reorder"
 CUT, REWRITE, EDIT, CLOCK = "truncation", "re-chained rewrite", "edit", "clock rollback"
 ORDER = [KEY, FORK, MOVED_SIGNATURE, REPLAY, ARTIFACT, INSERT, DELETE, REORDER, CUT, REWRITE, EDIT, CLOCK]
-TOLERANCE = timedelta(seconds=5)
+TOLERANCE, MAKERS = timedelta(seconds=5), ("artifact.made", "note.recorded")
 FIELDS = {"actor", "format", "id", "inputs", "outputs", "record", "recorded_at", "run_id", "stage", "type"}
 Hashes = list[bytes]
 Sealed = tuple[int, bytes]  # a tree's size and root
@@ -222,7 +222,7 @@ def check_acts(events: Events, people: dict[str, Any] | None, seals: dict[str, A
         right = approved.get(str(record.get("approval_digest"))) if kind == "stage.finished" else None
         if right and not models <= right:
             found.append((REPLAY, entry, "an approval of another model"))
-        made |= {ref["path"]: (entry, ref["seal"]) for ref in event["outputs"] if kind == "artifact.made"}
+        made |= {ref["path"]: (entry, ref["seal"]) for ref in event["outputs"] if kind in MAKERS}
     return found + [(ARTIFACT, at, one) for one, (at, seal) in made.items() if seals.get(one, seal) != seal]
 
 

@@ -40,13 +40,8 @@ class PostgresStore:
     """The :class:`~medcairn.audit.stores.store.Store` of one schema."""
 
     def __init__(self, address: PostgresAddress, *, read_only: bool = False) -> None:
-        self._schema = address.schema
-        self._db = _connected(address)
-        try:
-            self._begin(read_only=read_only)
-        except BaseException:
-            self._db.close()
-            raise
+        self._address, self._schema, self._read_only = address, address.schema, read_only
+        self._db = self._begun()
 
     @classmethod
     def create(cls, address: PostgresAddress, *, origin: str, public_key: bytes) -> PostgresStore:
@@ -144,6 +139,8 @@ class PostgresStore:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
+        if self._db.broken:  # the server was restarted, or the network was away; what was open then failed
+            self._db = self._begun()
         with _translated(), self._db.transaction():
             self._db.execute(self._sql(_LOCK))
             yield
@@ -157,21 +154,34 @@ class PostgresStore:
         with _translated():
             self._db.close()
 
-    def _begin(self, *, read_only: bool) -> None:
+    def _begun(self) -> psycopg.Connection[TupleRow]:
+        """A connection to tables of this version."""
+        db = _connected(self._address)
+        try:
+            with _translated():
+                self._prepare(db)
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+    def _prepare(self, db: psycopg.Connection[TupleRow]) -> None:
         import psycopg
 
-        with _translated():
-            if read_only:
-                self._db.read_only = True
-                self._db.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-            elif self._db.execute("SHOW synchronous_commit").fetchone() in (("off",), ("local",)):
-                self._db.execute("SET synchronous_commit = on")
-        row = self._one("SELECT max(version) FROM {schema}.migration")
-        if row is None or row[0] != len(MIGRATIONS) or self.about("format") != FORMAT:
+        if self._read_only:
+            db.read_only = True
+            db.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        elif db.execute("SHOW synchronous_commit").fetchone() in (("off",), ("local",)):
+            db.execute("SET synchronous_commit = on")
+        steps = db.execute(self._sql("SELECT max(version) FROM {schema}.migration")).fetchone()
+        form = db.execute(self._sql("SELECT value FROM {schema}.about WHERE name = 'format'")).fetchone()
+        if steps != (len(MIGRATIONS),) or (form is not None and form != (FORMAT,)):
             raise UsageError(
                 "This ledger's tables are those of another version of medcairn",
-                hint="Its owner migrates them with this version",
+                hint="Its owner migrates them: medcairn audit migrate",
             )
+        if form is None:
+            raise IntegrityError("The ledger's own description is incomplete")
 
     def _sql(self, query: LiteralString) -> Composed:
         return _sql(query, self._schema)
@@ -209,13 +219,23 @@ def migrate(address: PostgresAddress) -> int:
 
 
 def allow(address: PostgresAddress, role: str, *, write: bool) -> None:
-    """Let a database role add to the ledger (``write``) or only read it. Run by the schema's owner."""
+    """Let a database role add to the ledger (``write``) or only read it. Run by the schema's owner.
+
+    Raises :class:`UsageError` when there is no such role, :class:`StorageError` when it is not the owner's.
+    """
     from psycopg.sql import SQL, Identifier
 
     names = {"schema": Identifier(address.schema), "role": Identifier(role)}
     with _opened(address) as db, db.transaction():
         for statement in WRITER_GRANTS if write else READER_GRANTS:
             db.execute(SQL(statement).format(**names))
+        # Who may not grant is only warned by the server, and nothing is granted.
+        right = "INSERT" if write else "SELECT"
+        tables = [SQL("{}.{}").format(names["schema"], Identifier(name)) for name in ("entry", "node")]
+        for table in tables:
+            asked = (role, table.as_string(db), right)
+            if db.execute("SELECT has_table_privilege(%s, %s, %s)", asked).fetchone() != (True,):
+                raise _not_allowed()
 
 
 def _sql(query: LiteralString, schema: str) -> Composed:
@@ -263,12 +283,21 @@ def _translated() -> Iterator[None]:
         raise_alone(error)
 
 
+def _not_allowed() -> StorageError:
+    return StorageError(
+        "The database role may not do this",
+        hint="The ledger's owner may, and lets others add to it: medcairn audit allow ROLE",
+    )
+
+
 def _ours(state: str, operational: bool) -> MedcairnError:
     """By the SQLSTATE (PostgreSQL documentation, appendix A), of which the first two digits are the class."""
     if state in ("3F000", "42P01"):
-        return UsageError("There is no ledger here", hint="Its owner makes it first")
+        return UsageError("There is no ledger here", hint="Its owner makes it first: medcairn init")
     if state == "42501":
-        return StorageError("The database role may not do this", hint="Ask the owner to let the role write")
+        return _not_allowed()
+    if state == "42704":
+        return UsageError("The database has no such role", hint="Make it first: CREATE ROLE … LOGIN")
     if state[:2] in ("28", "3D"):
         return UsageError("The database refuses this role", hint="Check the role, password and database")
     if state in ("53100", "53200"):

@@ -151,7 +151,7 @@ class _Index:
 
     def _add_leaf(self, stored: StoredEvent, sources: tuple[Use, ...]) -> None:
         event = stored.event
-        key = (event.type, event.stage, event.actor, sources)
+        key = (event.type, event.stage, event.actor, sources, links.own_kind(event))
         group = self._groups.setdefault(key, _Group(sources, stored))
         group.count, group.last = group.count + 1, stored
         self._used.update(use.source for use in sources)

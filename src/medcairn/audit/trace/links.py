@@ -64,6 +64,11 @@ def signs(event: Event) -> bool:
     return event.type is EventType.RECORD_SIGNED
 
 
+def own_kind(event: Event) -> str:
+    """What kind of note the event is, by the name that its writer gave it; notes alone have one."""
+    return str(event.record.get("kind", "")) if event.type is EventType.NOTE_RECORDED else ""
+
+
 def mentioned(value: JSON) -> Iterator[str]:
     """Every digest that stands anywhere in a record, in the record's order."""
     if isinstance(value, str):
@@ -131,6 +136,7 @@ __all__ = [
     "match",
     "mentioned",
     "named_artifact",
+    "own_kind",
     "signs",
     "stated",
 ]

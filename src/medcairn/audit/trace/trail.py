@@ -131,6 +131,8 @@ def summary_of(event: Event) -> str:
         return f"{record.get('model', 'model')} version {record.get('version', '?')} became {record['state']}"
     if event.type is EventType.PREDICTION_MADE:
         return str(record.get("purpose", ""))
+    if event.type is EventType.NOTE_RECORDED:
+        return str(record.get("kind", ""))
     return str(record.get("summary", ""))
 
 

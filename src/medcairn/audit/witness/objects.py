@@ -5,6 +5,10 @@ credentials, give the bucket Object Lock with a default retention (S3), an immut
 retention policy (Google): every object is then locked as it comes, and nothing here needs the right to
 shorten that. S3 wants a checksum with each put into such a bucket: open the store with
 ``checksum_algorithm="SHA256"``.
+
+A lock on S3 keeps versions. Whoever may delete can still hide one behind a delete marker, and whoever may put
+can lay another above it; here the newest is read. Give the credentials no right to delete, and where a
+checkpoint is missing or differs, look at all versions of its object.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from pathlib import Path
 from medcairn import export as export_stage
 from medcairn.core.artifacts import MANIFEST, Draft, Zone
 from medcairn.core.canonical import JSON
+from medcairn.core.digests import Digest, digest_bytes
 from medcairn.core.errors import SettingsError
 from medcairn.core.labels import Label
 from medcairn.core.settings import BulkSource, FilesSource, ObjectsSource, SearchSource
@@ -24,6 +25,7 @@ def export(context: StepContext) -> None:
         report, facts = _fetch(context, draft, work)
         draft.facts = facts
     shutil.rmtree(work, ignore_errors=True)
+    context.record["address_digest"] = _address_digest(context.study.settings.source)
     context.summary = f"{report.resource_count:,} resources, {report.size / 1e6:,.1f} MB"
     if report.quarantined_count:
         context.summary += f", {report.quarantined_count:,} lines quarantined"
@@ -56,6 +58,14 @@ def _fetch(
     else:
         return _bulk(context, source, draft.folder, work)
     return found, found.facts()
+
+
+def _address_digest(source: BulkSource | SearchSource | ObjectsSource | FilesSource) -> Digest:
+    """SHA-256 of the address as ``study.yaml`` has it: who knows the address can tell that it is this one,
+    and the ledger, which may travel, names no server or folder."""
+    if isinstance(source, FilesSource):
+        return digest_bytes(str(source.path).encode())
+    return digest_bytes((source.url if isinstance(source, ObjectsSource) else source.base_url).encode())
 
 
 def _within(study: Study, path: Path | None) -> Path | None:

@@ -16,6 +16,7 @@ from medcairn.core.errors import UsageError
 from medcairn.core.labels import Label
 from medcairn.pipeline.change_history import SignedPlan, plan_in_force
 from medcairn.pipeline.model_facts import VersionHistory, model_versions, version_history
+from medcairn.pipeline.versions import BY_PLAN
 
 READ = (
     EventType.LEDGER_CREATED,

@@ -61,7 +61,7 @@ class ComplianceReportGenerator:
         """
         study = self._study
         evidence = gather(study.events(*READ), model, version)
-        root = root_hash(study.ledger_file, evidence.last + 1)
+        root = root_hash(study.ledger_address, evidence.last + 1)
         dated = next(one for one in evidence.events if one.index == evidence.last).event.recorded_at
         findings = found_now(study)
         what = identification(evidence, study)

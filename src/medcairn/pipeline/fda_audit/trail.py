@@ -36,16 +36,16 @@ def root_hash(ledger: Path, size: int) -> str:
 
 def found_now(study: Study) -> tuple[Finding, ...]:
     """What checking the whole ledger finds now: its entries, tree, checkpoints and signatures."""
-    keys = signing_keys(read_events(study.ledger_file, *ABOUT_PEOPLE))
-    return verify_ledger(study.ledger_file, evidence=Known(people=keys)).findings
+    keys = signing_keys(read_events(study.ledger_address, *ABOUT_PEOPLE))
+    return verify_ledger(study.ledger_address, evidence=Known(people=keys)).findings
 
 
 def trail(evidence: Evidence, study: Study, root: str, findings: Sequence[Finding]) -> AuditSection:
     """Origin, key, size and root of the tree, and the findings."""
     recorded = evidence.until_last.of(EventType.TRAIL_VERIFIED)
     facts = (
-        Told("ledger", ledger_origin(study.ledger_file), 0),
-        Told("first_seal_key", ledger_key(study.ledger_file), 0),
+        Told("ledger", ledger_origin(study.ledger_address), 0),
+        Told("first_seal_key", ledger_key(study.ledger_address), 0),
         Told("last_entry", evidence.last, evidence.last),
         Told("tree_size", evidence.last + 1, evidence.last),
         Told("root_hash", root, evidence.last),

@@ -24,6 +24,7 @@ _CLIENT: Final = {
     "allow_invalid_certificates": False,
 }
 _RETRY: Final = {"max_retries": 8, "retry_timeout": timedelta(minutes=3)}
+_WITNESS_RETRY: Final = {"max_retries": 2, "retry_timeout": timedelta(seconds=20)}
 _MEMBERS: Final = {
     StoreKind.S3: frozenset({"access_key_id", "secret_access_key", "session_token", "region"}),
     StoreKind.AZURE: frozenset(
@@ -54,16 +55,22 @@ class StoreAccess:
     ca_file: Path | None = None
 
 
-def open_store(address: StoreAddress, access: StoreAccess) -> ObjectStore:
+def open_store(address: StoreAddress, access: StoreAccess, *, for_witness: bool = False) -> ObjectStore:
     """The store at ``address``; nothing is asked of it yet.
+
+    ``for_witness`` opens it for checkpoints of the ledger: what is put carries a checksum, which S3 asks for
+    where Object Lock is on, and a store that is away is soon given up, since the next checkpoint brings it
+    up to date.
 
     Raises :class:`UsageError` when the library is not installed, or ``access`` cannot be used.
     """
     if address.kind is StoreKind.LOCAL:
         return _opener(address.kind)(Path(address.bucket))
     config = _config(address, access)
+    if for_witness and address.kind is StoreKind.S3:
+        config["checksum_algorithm"] = "SHA256"
     client = cast("ClientConfig", _client(access))
-    retry = cast("RetryConfig", _RETRY)
+    retry = cast("RetryConfig", _WITNESS_RETRY if for_witness else _RETRY)
     opener = _opener(address.kind)
     store: ObjectStore | None = None
     try:
