@@ -89,6 +89,7 @@ def add_version(
         "package": {"package_digest": digest_json(["package", version])},
         "approval_digest": digest_json(record),
         "authority": "signature",
+        "model_version": f"{study.model_name}/{version}",
     }
     if reached in WAY[2:]:
         package = ref("package", version)
@@ -126,7 +127,8 @@ def tell(
 
 def ref(name: str, version: str) -> ArtifactRef:
     digest = digest_json([name, version])
-    return ArtifactRef(Label(name), Label(name), Zone.AGGREGATE, digest, digest, f"{name}/{version}")
+    path = "models/readmission_30d" if name == "model" else f"packages/readmission_30d/{version}"
+    return ArtifactRef(Label(name), Label(name), Zone.AGGREGATE, digest, digest, path)
 
 
 def recorded(study: Study, kind: EventType) -> list[StoredEvent]:

@@ -16,7 +16,13 @@ from medcairn.core.labels import Label
 from medcairn.core.lifecycle import SERVABLE, TRANSITIONS, LifecycleState, check_transition
 from medcairn.pipeline.approval import approval_record, move_case, release_case
 from medcairn.pipeline.people import people_of
-from medcairn.pipeline.signing import approvals_of, leave_receipt, made_signature, signing_proposal
+from medcairn.pipeline.signing import (
+    approvals_of,
+    leave_receipt,
+    made_signature,
+    new_session,
+    signing_proposal,
+)
 from medcairn.pipeline.study import Study
 from medcairn.pipeline.versions import ModelVersion, model_versions, version_named
 from medcairn.registry import Check, ModelHistory, Move
@@ -69,8 +75,8 @@ class ModelRegistry:
     refusal is an entry of the ledger too, with the check that refused.
     """
 
-    def __init__(self, study: Study | Path) -> None:
-        self.study = study if isinstance(study, Study) else Study.open(study)
+    def __init__(self, study: Study | Path | str) -> None:
+        self.study = study if isinstance(study, Study) else Study.open(Path(study))
 
     @property
     def name(self) -> str:
@@ -170,9 +176,8 @@ class ModelRegistry:
         record = self._record(found, move, beside, _checked_reason(reason), history.last_entry)
         with self.study.ledger() as ledger:
             signature = made_signature(
-                self.study,
                 ledger,
-                by,
+                new_session(self.study, by),
                 password,
                 record=digest_json(record),
                 meaning=Meaning.RESPONSIBILITY,

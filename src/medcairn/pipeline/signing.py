@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 
-from medcairn.access import ESignature, Meaning
+from medcairn.access import ESignature, Meaning, SigningSession
 from medcairn.audit import Appended, EventType, Ledger, Overtaken, Proposal, StoredEvent
 from medcairn.core.artifacts import ArtifactRef
 from medcairn.core.canonical import JSON
@@ -27,11 +27,13 @@ def sign_record(
     meaning: Meaning,
     code: str | None = None,
     looked_at: Sequence[ArtifactRef] = (),
+    session: SigningSession | None = None,
 ) -> ESignature:
     """Sign the record ``signed`` as ``name``, and record it; a refusal is recorded too.
 
     A receipt of the entry goes to the study's receipts folder. ``code`` is the one-time code of who has a
-    second factor; ``looked_at`` the artifacts that the record is about.
+    second factor; ``looked_at`` the artifacts that the record is about; in a ``session`` of ``name`` the
+    first signing alone takes the code.
 
     Raises what :meth:`People.sign` raises, and :class:`UsageError` for somebody who signed this already:
     of two processes that sign the same record for the same person, one alone does.
@@ -39,17 +41,23 @@ def sign_record(
     digest = digest_json(dict(signed))
     with study.ledger() as ledger:
         _check_first(study, _signed(study), name, digest, meaning)
-        signature = made_signature(study, ledger, name, password, record=digest, meaning=meaning, code=code)
+        session = session or new_session(study, name)
+        signature = made_signature(ledger, session, password, record=digest, meaning=meaning, code=code)
         proposal = signing_proposal(signed, signature, looked_at)
         recorded = _record_first(study, ledger, proposal, signature)
         leave_receipt(study, ledger, recorded)
     return signature
 
 
+def new_session(study: Study, name: str) -> SigningSession:
+    """A session of signing in which ``name`` has not signed yet (21 CFR 11.200(a)(1))."""
+    people = people_of(study)
+    return SigningSession(people, name, policy=people.policy.signing, clock=study.clock)
+
+
 def made_signature(
-    study: Study,
     ledger: Ledger,
-    name: str,
+    session: SigningSession,
     password: str,
     *,
     record: Digest,
@@ -59,9 +67,7 @@ def made_signature(
 ) -> ESignature:
     """The e-signature, not recorded yet; that somebody was refused one is recorded, with ``about``."""
     try:
-        return people_of(study).sign(
-            name, password, record=record, meaning=meaning, clock=study.clock, code=code
-        )
+        return session.sign(password, record=record, meaning=meaning, code=code)
     except MedcairnError as failure:
         refused: dict[str, JSON] = {
             **(about or {}),
@@ -158,6 +164,7 @@ __all__ = [
     "approvals_of",
     "leave_receipt",
     "made_signature",
+    "new_session",
     "sign_record",
     "signing_proposal",
 ]

@@ -49,9 +49,9 @@ class ComplianceReportGenerator:
     last entry that it rests on. The same ledger gives the same bytes.
     """
 
-    def __init__(self, study_folder: Path) -> None:
+    def __init__(self, study_folder: Path | str) -> None:
         """Raises :class:`~medcairn.core.errors.SettingsError` when there is no study in the folder."""
-        self._study = Study.open(study_folder)
+        self._study = Study.open(Path(study_folder))
 
     def fda_audit(self, model: str, version: str) -> FdaAudit:
         """The audit report of ``version`` of the registered ``model`` as a record.

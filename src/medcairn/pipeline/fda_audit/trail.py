@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing, suppress
-from pathlib import Path
 
-from medcairn.audit import EventType, Finding, merkle, read_events, verify_ledger
+from medcairn.audit import EventType, Finding, LedgerAddress, merkle, read_events, verify_ledger
 from medcairn.audit import Evidence as Known
 from medcairn.audit.events import StoredEvent
 from medcairn.audit.export import ledger_key, ledger_origin
@@ -27,7 +26,7 @@ _HOW = (
 _CLEAN = "The whole ledger was checked when this report was made: no change was found."
 
 
-def root_hash(ledger: Path, size: int) -> str:
+def root_hash(ledger: LedgerAddress, size: int) -> str:
     """The root hash (hex) of the ledger's first ``size`` entries, RFC 9162, from the stored tree."""
     with closing(open_store(ledger, read_only=True)) as store, suppress(KeyError):
         return merkle.root_hash(store, size).hex()
