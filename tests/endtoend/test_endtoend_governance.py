@@ -32,6 +32,19 @@ before:
 """
 PEOPLE = {"ada": "clinical_reviewer", "bea": "quality_reviewer", "oscar": "operator", "root": "administrator"}
 OK, REFUSED, USAGE = 0, 4, 2
+PLAN = """
+name: upkeep
+version: "1"
+task: readmission_30d
+until: 2099-12-31
+most_changes: 2
+changes:
+  retrain: true
+  algorithms: [logistic_regression, random_forest, gradient_boosting]
+  hyperparameters: {logistic_regression: {free: true}, random_forest: {free: true}}
+  threshold: {at_least: 0, at_most: 1}
+performance: {rows: {at_least: 1}}
+"""
 
 
 def criteria(least: float) -> str:
@@ -182,3 +195,41 @@ def test_a_model_that_failed_goes_nowhere_whoever_asks(tour: Tour) -> None:
     assert tour.states() == {"1": "candidate"}
     attempts = tour.told(EventType.GATE_REFUSED, EventType.SIGNING_REFUSED)
     assert len(attempts) == 1 + 2 * len(PEOPLE)
+
+
+@pytest.mark.part11("11.10(f)")
+def test_a_change_within_the_signed_plan_needs_no_new_approval_and_one_outside_is_named(tour: Tour) -> None:
+    tour.change("approval", change_control="plan.yaml")
+    (tour.root / "plan.yaml").write_text(PLAN, "utf-8")
+    # The plan stands for nothing before people signed it, nor for the first version.
+    tour("approve", "--what", "protocol", "--as", "bea")
+    tour("run", "--until", "validate")
+    assert "check=approved" in tour("package", code=REFUSED)
+    for name in ("ada", "bea"):
+        tour("approve", "--as", name)
+    tour("run", "--until", "package")
+    trained = json.loads(tour("model", "list", "--json"))["versions"][0]["model"]
+    present = json.loads((tour.root / "models" / "readmission_30d" / "model.json").read_bytes())["algorithm"]
+    other = "random_forest" if present == "logistic_regression" else "logistic_regression"
+    # Another fit is within the plan, once the plan is signed by those whom the gates name.
+    tour.change("training", models=[other])
+    tour("run", "--until", "validate")
+    assert "check=approved" in tour("package", code=REFUSED)
+    tour("approve", "--what", "change-control", "--as", "bea")
+    tour("run", "--until", "package")
+    first, second = json.loads(tour("model", "list", "--json"))["versions"]
+    assert (first["model"], second["state"]) == (trained, "approved")
+    assert second["model"] != trained
+    last = json.loads(tour("model", "history", "--json"))["transitions"][-1]
+    assert (last["version"], last["authority"]) == ("2", "change_control_plan")
+    # Other acceptance criteria are not, and the clause is named.
+    (tour.root / "criteria" / "tour.yaml").write_text(criteria(2), "utf-8")
+    tour("approve", "--what", "protocol", "--as", "bea")
+    tour("run", "--until", "validate")
+    assert "check=acceptance_criteria" in tour("package", code=REFUSED)
+    assert tour.told(EventType.GATE_REFUSED)[-1].event.record["check"] == "acceptance_criteria"
+    assert "No change found" in tour("audit", "verify")
+    report = json.loads(tour("report", "fda-audit", "e2e.readmission_30d", "2", "--json"))
+    told = json.dumps(report)
+    assert "change_control_plan" in told
+    assert "acceptance_criteria" in told

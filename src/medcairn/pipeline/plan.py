@@ -112,11 +112,24 @@ def basis_of(study: Study, step: Step, artifacts: Mapping[str, ArtifactRef]) -> 
     inputs: dict[str, str] = {name: artifacts[name].digest for name in step.reads if name in artifacts}
     if step.name == "export" and isinstance(study.settings.source, FilesSource):
         inputs["source"] = _folder_state(study.within(study.settings.source.path))
-    policy = study.settings.deid.policy
-    if step.name == "deid" and policy is not None and study.within(policy).is_file():
-        inputs["policy"] = digest_file(study.within(policy))
+    for name, file in _rule_files(study, step).items():
+        if file.is_file():
+            inputs[name] = digest_file(file)
     settings = digest_json(study.settings.section(*step.settings))
     return Basis(inputs, settings, code_digest(step.packages))
+
+
+def _rule_files(study: Study, step: Step) -> dict[str, Path]:
+    """The files of rules in the study that ``step`` goes by; built-in rules belong to the code."""
+    settings = study.settings
+    own: dict[str, dict[str, str | Path | None]] = {
+        "deid": {"policy": settings.deid.policy},
+        "features": {"task": settings.features.task, "feature_set": settings.features.set},
+        "validate": {"criteria": Path("criteria", f"{settings.validation.criteria}.yaml")},
+        "package": {"gates": settings.approval.gates, "change_control": settings.approval.change_control},
+    }
+    found = own.get(step.name, {})
+    return {name: study.within(Path(rules)) for name, rules in found.items() if rules is not None}
 
 
 def last_finishes(study: Study) -> dict[str, StoredEvent]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from medcairn.audit import EventType
+from medcairn.audit.events import StoredEvent
 from medcairn.audit.record import Told
 from medcairn.core.canonical import JSON
 from medcairn.pipeline.fda_audit.evidence import Evidence, moves_in
@@ -52,7 +53,7 @@ _NO_RANGE = (
     "de-identification moves every date, and no entry publishes a range; ages are reckoned on the day above"
 )
 _NO_SETTINGS = "this version was trained before the ledger recorded them; its MLflow run has them"
-_NO_VERSIONS = "no entry records versions of Python or libraries; the package's model.json has them"
+_NO_VERSIONS = "this version was trained before the ledger recorded them; its package's model.json has them"
 
 
 def identification(evidence: Evidence, study: Study) -> AuditSection:
@@ -100,6 +101,16 @@ def _versions(evidence: Evidence) -> Listing:
     return Listing("versions", tuple(rows), "there is none")
 
 
+def _library_versions(trained: StoredEvent) -> Told:
+    """Python's and the libraries' versions, in one line."""
+    libraries = mapping(trained, "environment", "libraries")
+    if not libraries:
+        return Told("library_versions", None, unknown=_NO_VERSIONS)
+    python = mapping(trained, "environment").get("python")
+    said = ", ".join([f"Python {python}", *(f"{name} {version}" for name, version in libraries.items())])
+    return Told("library_versions", said, trained.index)
+
+
 def algorithm(evidence: Evidence) -> AuditSection:
     """What runs: family, settings, features, and the form in which it is served."""
     trained = evidence.history.made["train"]
@@ -109,7 +120,7 @@ def algorithm(evidence: Evidence) -> AuditSection:
     facts = (
         *told_all(trained, _ALGORITHM, of="training", absent=""),
         told(trained, ("parity_difference", ("model", "parity", str(form)))),
-        Told("library_versions", None, unknown=_NO_VERSIONS),
+        _library_versions(trained),
     )
     compared = tuple(
         Row(
