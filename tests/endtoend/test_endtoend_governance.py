@@ -117,7 +117,7 @@ def promote(tour: Tour, version: int, to: str, *, by: str = "oscar", code: int =
     return tour("model", "promote", version, "--to", to, "--as", by, "--reason", "It did well", code=code)
 
 
-@pytest.mark.part11("11.10(f)", "11.10(g)", "11.10(k)")
+@pytest.mark.part11("11.10(f)", "11.10(g)")
 def test_from_a_signed_protocol_to_production_and_back(tour: Tour) -> None:
     # Nothing is executed before the protocol is signed, and each person signs it once.
     assert "protocol" in tour("run", "--until", "validate", code=REFUSED)
