@@ -11,7 +11,7 @@ from medcairn.core.identifiers import Finding, joined
 from medcairn.core.labels import Label
 from medcairn.phi.findings import PHI_CLASS_OF, PhiClass, PhiFinding, keyed_hash
 from medcairn.phi.prose import is_note, is_prose, paragraphs
-from medcairn.phi.readings import decoded, folded, json_in
+from medcairn.phi.readings import cut, decoded, folded, json_in
 from medcairn.phi.rules import Rule, Rules, shipped_rules
 from medcairn.phi.words import column_class, key_words, taken_apart, vocabulary
 
@@ -21,6 +21,7 @@ _DEEPEST = 4
 _DEEPEST_JSON = 200
 _LONGEST_LOCATION = 160
 _SHORTEST_NOTE = 80
+_LONGEST_UNDER_CUE = 500
 _PLAIN_NUMBER = re.compile(r"[-+]?[0-9]{0,40}\.?[0-9]{0,40}(?:[eE][-+]?[0-9]{1,4})?\Z")
 
 _DIGEST = re.compile(r"(?:[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64})\Z")
@@ -48,8 +49,8 @@ class PhiDetector:
     def find(self, text: str, *, location: Label, cue: str = "") -> list[PhiFinding]:
         """What ``text`` holds, also within JSON, percent-encoding, HTML entities, escapes and base64 text.
 
-        ``cue`` is the key under which the text stands, where there is one: a number under ``mrn`` is a finding,
-        alone it is none. Keys are looked at by a call of their own, as any text.
+        ``cue`` is the key under which the text stands, where there is one: a number under ``mrn`` is a
+        finding, alone it is none. Keys are looked at by a call of their own, as any text.
         """
         search = _Search(self._key, self._rules, self._longest_text)
         search.text(text, location, cue)
@@ -58,8 +59,8 @@ class PhiDetector:
     def find_in_json(self, value: JSON, *, location: Label) -> list[PhiFinding]:
         """What a JSON value holds, keys too. The location grows: ``params[3].value``.
 
-        A member's value is read under its name as its cue, and so is ``value`` beside ``key`` or ``name``. Names
-        that the guard does not know by heart are told by position (``.<2>``), because they may be data.
+        A member's value is read under its name as its cue, and so is ``value`` beside ``key`` or ``name``.
+        Names that the guard does not know by heart are told by position (``.<2>``): they may be data.
         """
         search = _Search(self._key, self._rules, self._longest_text)
         search.json(value, location, "")
@@ -97,11 +98,11 @@ class _Search:
         if (len(text) < 90 and not cue and _PLAIN_NUMBER.match(text)) or _DIGEST.match(text):
             return
         text = folded(text)
-        rules = self._rules.worth_trying(text)
-        self._patterns(text, location, rules)
-        apart = taken_apart(text)
-        if apart != text:
-            self._patterns(apart, location, self._rules.worth_trying_under_cues(apart))
+        for part in cut(text):
+            self._patterns(part, location, self._rules.worth_trying(part))
+            apart = taken_apart(part)
+            if apart != part:
+                self._patterns(apart, location, self._rules.worth_trying_under_cues(apart))
         if cue:
             self._under_cue(cue, text, location)
         value = json_in(text)
@@ -111,8 +112,7 @@ class _Search:
             self._prose(text, location)
         if depth < _DEEPEST:
             for reading in decoded(text):
-                if reading != text:
-                    self.text(reading, location, cue, depth + 1)
+                self.text(reading, location, cue, depth + 1)
 
     def json(self, value: JSON, location: Label, cue: str, depth: int = 0, level: int = 0) -> None:
         """Look at a JSON value."""
@@ -161,7 +161,8 @@ class _Search:
         words = key_words(cue[:200])
         if words:
             head = f"{words}: "
-            self._patterns(head + text, location, self._rules.worth_trying(head + text), after=len(head))
+            start = head + text[:_LONGEST_UNDER_CUE]
+            self._patterns(start, location, self._rules.worth_trying(start), after=len(head))
 
     def _patterns(self, text: str, location: Label, rules: list[Rule], *, after: int = 0) -> None:
         found = [

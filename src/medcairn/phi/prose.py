@@ -36,11 +36,13 @@ def _without_blanks(text: str) -> bool:
 
 def is_note(text: str) -> bool:
     """Whether a text holds three different phrases of clinical notes."""
-    phrases: set[str] = set()
-    for match in vocabulary().narrative.finditer(text.casefold()):
-        phrases.add(match[0])
-        if len(phrases) >= _FEWEST_PHRASES:
-            return True
+    small = text.casefold()
+    found = 0
+    for phrase, pattern in vocabulary().narrative:
+        if phrase in small and pattern.search(small):
+            found += 1
+            if found >= _FEWEST_PHRASES:
+                return True
     return False
 
 

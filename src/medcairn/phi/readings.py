@@ -17,6 +17,7 @@ from urllib.parse import unquote
 
 from medcairn.core.canonical import JSON
 
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z]{2,31});")
 _ESCAPED = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2})|([nrt\"'/\\]))")
@@ -25,12 +26,14 @@ _WRAPPED = re.compile(r"(?<=[A-Za-z0-9+/]{60})\r?\n(?=[A-Za-z0-9+/=])")
 _URL_SAFE = str.maketrans("-_", "+/")
 _NAMED_ESCAPES = {"n": "\n", "r": "\n", "t": "\t"}
 _DASHES = dict.fromkeys(map(ord, "‐‑‒–—―−﹘﹣-"), "-")
+_SHORTEST_BASE64 = 14
+_PART, _OVERLAP = 2048, 160
 _FEWEST_DECODED = 8
 _FEWEST_DIGITS = 4
 
 
 def folded(text: str) -> str:
-    """A text without disguise: compatibility forms (Unicode NFKC), no invisible marks, plain digits and dashes.
+    """A text without disguise: compatibility forms (NFKC), no invisible marks, plain digits and dashes.
 
     ASCII texts are given back as they are.
     """
@@ -39,29 +42,44 @@ def folded(text: str) -> str:
     plain = unicodedata.normalize("NFKC", text).translate(_DASHES)
     if plain.isascii():
         return plain
-    return "".join(_plain(mark) for mark in plain if mark.isascii() or unicodedata.category(mark) != "Cf")
+    return _NOT_ASCII.sub(_plain, plain)
 
 
-def _plain(mark: str) -> str:
-    if not mark.isascii() and mark.isdigit():
+def _plain(match: re.Match[str]) -> str:
+    mark = match[0]
+    if mark.isdigit():
         return str(unicodedata.digit(mark))
-    return mark
+    return "" if unicodedata.category(mark) == "Cf" else mark
 
 
 def decoded(text: str) -> Iterator[str]:
-    """Every other reading of a text: percent-encoding, HTML entities, backslash escapes, base64."""
-    if "%" in text and _PERCENT.search(text):
-        yield unquote(text)
-        if "+" in text:
-            yield unquote(text.replace("+", " "))
-    if "&" in text and _ENTITY.search(text):
-        yield html.unescape(text)
-    if "\\" in text:
-        unescaped = _ESCAPED.sub(_unescaped, text)
-        if unescaped != text:
-            yield unescaped
-    if len(text) >= 14:
+    """The other readings of a text: with backslash escapes, HTML entities and percent-encoding undone, and the
+    texts that base64 words of it hold."""
+    plain = text
+    if "\\" in plain:
+        plain = _ESCAPED.sub(_unescaped, plain)
+    if "&" in plain and _ENTITY.search(plain):
+        plain = html.unescape(plain)
+    if "%" in plain and _PERCENT.search(plain):
+        plain = unquote(plain if " " in plain else plain.replace("+", " "))
+    if plain != text:
+        yield plain
+    if len(text) >= _SHORTEST_BASE64:
         yield from _from_base64(text)
+
+
+def cut(text: str) -> Iterator[str]:
+    """A long text in parts, between lines where there are any.
+
+    Each part begins with the end of the one before, so that what stands across the cut is read whole.
+    """
+    start = 0
+    while len(text) - start > _PART:
+        line = text.rfind("\n", start + _PART // 2, start + _PART)
+        end = line + 1 if line > 0 else start + _PART
+        yield text[max(0, start - _OVERLAP) : end]
+        start = end
+    yield text[max(0, start - _OVERLAP) :]
 
 
 def _unescaped(match: re.Match[str]) -> str:
@@ -132,4 +150,4 @@ def _members(pairs: list[tuple[str, JSON]]) -> JSON:
     return [{name: value} for name, value in pairs]
 
 
-__all__ = ["decoded", "folded", "json_in", "parsed_json"]
+__all__ = ["cut", "decoded", "folded", "json_in", "parsed_json"]

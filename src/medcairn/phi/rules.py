@@ -26,7 +26,7 @@ _MOST_DIGITS = 15
 
 @dataclass(frozen=True)
 class Rule:
-    """A detector and what a text must hold before it is tried: a length, digits, a mark, one of some words."""
+    """A detector and what a text must hold before it is tried: length, digits, a mark, one of some words."""
 
     detector: Detector
     shortest: int

@@ -30,7 +30,8 @@ class Vocabulary:
     """All words that the guard knows, in small letters."""
 
     grammar: frozenset[str]
-    narrative: re.Pattern[str]
+    narrative: tuple[tuple[str, re.Pattern[str]], ...]
+    """Phrases of notes, each with a pattern that finds it as words of its own."""
     no_names: frozenset[str]
     given: frozenset[str]
     family: frozenset[str]
@@ -43,12 +44,14 @@ class Vocabulary:
 def vocabulary() -> Vocabulary:
     """The shipped vocabulary."""
     words, rules = shipped("words.yaml"), shipped("rules.yaml")
-    phrases = sorted(cast("list[str]", words["narrative"]), key=len, reverse=True)
     near = cast("dict[str, str]", rules["near_a_person"])
     columns = cast("dict[str, list[str]]", rules["columns"])
     return Vocabulary(
         grammar=_listed(words["grammar"]),
-        narrative=re.compile(rf"(?<![\w/])(?:{'|'.join(map(re.escape, phrases))})(?![\w/])"),
+        narrative=tuple(
+            (phrase, re.compile(rf"(?<![\w/]){re.escape(phrase)}(?![\w/])"))
+            for phrase in cast("list[str]", words["narrative"])
+        ),
         no_names=_listed(words["no_names"]),
         given=_listed(words["given"]),
         family=_listed(words["family"]),
