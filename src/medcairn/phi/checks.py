@@ -36,7 +36,7 @@ def _sizes(text: str) -> bool:
     Of the telephone and social security numbers that can be, one in thirty thousand looks like this.
     """
     numbers = [int(number) for number in _NUMBERS.findall(text)]
-    return any(all(number % step == 0 for number in numbers) for step in _SIZE_STEPS)
+    return len(numbers) > 2 and any(all(number % step == 0 for number in numbers) for step in _SIZE_STEPS)
 
 
 def _in_a_list(match: re.Match[str]) -> bool:
@@ -134,7 +134,7 @@ def _date_near_a_person(match: re.Match[str]) -> bool:
 
 def _road(match: re.Match[str]) -> bool:
     """Whether no word of the road is a technical one: ``2 Random Forest Row`` is nobody's address."""
-    return not any(word in vocabulary().no_names for word in _words(match["road"]))
+    return not any(word in vocabulary().no_roads for word in _words(match["road"]))
 
 
 def _words(text: str) -> list[str]:
@@ -147,9 +147,24 @@ def _person(match: re.Match[str]) -> bool:
     known = vocabulary()
     if not words or max(map(len, words)) < 2:
         return False
-    if words[0] in known.no_names and words[0] not in known.given:
+    first = next(word for word in words if len(word) > 1)
+    if first in known.no_names and first not in known.given:
         return False
     return not all(word in known.no_names for word in words)
+
+
+def _whole_person(match: re.Match[str]) -> bool:
+    """Words of which none is a technical one."""
+    words = _words(value_of(match)[0])
+    return _person(match) and not any(word in vocabulary().no_names for word in words)
+
+
+def _frequent_names(match: re.Match[str]) -> bool:
+    """A frequent given name and a frequent family name, in either order."""
+    words, known = _words(value_of(match)[0]), vocabulary()
+    return len(words) == 2 and any(
+        given in known.given and family in known.family for given, family in (words, reversed(words))
+    )
 
 
 def _known_person(match: re.Match[str]) -> bool:
@@ -172,6 +187,7 @@ def _known_person(match: re.Match[str]) -> bool:
 PHI_CHECKS: Mapping[str, Check] = {
     **CHECKS,
     "date_near_a_person": _date_near_a_person,
+    "frequent_names": _frequent_names,
     "ip_by_its_look": _ip_by_its_look,
     "ip_under_cue": _ip_under_cue,
     "known_person": _known_person,
@@ -184,6 +200,7 @@ PHI_CHECKS: Mapping[str, Check] = {
     "road": _road,
     "ssn_alone": _ssn_alone,
     "url_of_person": _url_of_person,
+    "whole_person": _whole_person,
 }
 """The checks that ``rules.yaml`` may name."""
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from medcairn.core.canonical import JSON
 from medcairn.core.errors import UsageError
-from medcairn.core.identifiers import Finding, joined
+from medcairn.core.identifiers import Finding, IdentifierClass, joined
 from medcairn.core.labels import Label
 from medcairn.phi.findings import PHI_CLASS_OF, PhiClass, PhiFinding, keyed_hash
 from medcairn.phi.prose import is_note, is_prose, paragraphs
@@ -20,7 +20,7 @@ SHORTEST_KEY_BYTES = 16
 _DEEPEST = 4
 _DEEPEST_JSON = 200
 _LONGEST_LOCATION = 160
-_SHORTEST_NOTE = 80
+_SHORTEST_NOTE = 50
 _LONGEST_UNDER_CUE = 500
 _PLAIN_NUMBER = re.compile(r"[-+]?[0-9]{0,40}\.?[0-9]{0,40}(?:[eE][-+]?[0-9]{1,4})?\Z")
 
@@ -181,8 +181,9 @@ class _Search:
             return
         allowed = [span for pattern in self._rules.allowed for span in pattern.spans(text)]
         for finding in found:
-            if not any(start <= finding.start and finding.end <= end for start, end in allowed):
-                yield finding
+            within = any(start <= finding.start and finding.end <= end for start, end in allowed)
+            if not within or finding.identifier_class is IdentifierClass.PERSONAL_DATE:
+                yield finding  # a time of birth is written as the times of runs are
 
     def _prose(self, text: str, location: Label) -> None:
         if len(text) < _SHORTEST_NOTE:

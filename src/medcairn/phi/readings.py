@@ -21,12 +21,12 @@ _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z]{2,31});")
 _ESCAPED = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2})|([nrt\"'/\\]))")
-_BASE64 = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{14,}={0,2}(?![A-Za-z0-9+/_=-])")
+_BASE64 = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{12,}={0,2}(?![A-Za-z0-9+/_=-])")
 _WRAPPED = re.compile(r"(?<=[A-Za-z0-9+/]{60})\r?\n(?=[A-Za-z0-9+/=])")
 _URL_SAFE = str.maketrans("-_", "+/")
 _NAMED_ESCAPES = {"n": "\n", "r": "\n", "t": "\t"}
 _DASHES = dict.fromkeys(map(ord, "‐‑‒–—―−﹘﹣-"), "-")
-_SHORTEST_BASE64 = 14
+_SHORTEST_BASE64 = 12
 _PART, _OVERLAP = 2048, 160
 _FEWEST_DECODED = 8
 _FEWEST_DIGITS = 4

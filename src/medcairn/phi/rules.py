@@ -55,7 +55,8 @@ class Rules:
     def worth_trying(self, text: str) -> list[Rule]:
         """The rules whose detector can find something in ``text``, by what it holds; none for most texts."""
         digits = min(len(_NOT_A_DIGIT.sub("", text)), _MOST_DIGITS)
-        return [rule for rule in self.by_digits[digits] if rule.suits(text)] + self._by_words(text, digits)
+        # A cue tells more than a shape: of two equal readings the first counts.
+        return self._by_words(text, digits) + [rule for rule in self.by_digits[digits] if rule.suits(text)]
 
     def worth_trying_under_cues(self, text: str) -> list[Rule]:
         """Those of them that look for a value under a cue."""

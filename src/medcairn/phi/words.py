@@ -33,6 +33,7 @@ class Vocabulary:
     narrative: tuple[tuple[str, re.Pattern[str]], ...]
     """Phrases of notes, each with a pattern that finds it as words of its own."""
     no_names: frozenset[str]
+    no_roads: frozenset[str]
     given: frozenset[str]
     family: frozenset[str]
     near: Near
@@ -53,6 +54,7 @@ def vocabulary() -> Vocabulary:
             for phrase in cast("list[str]", words["narrative"])
         ),
         no_names=_listed(words["no_names"]),
+        no_roads=_listed(words["no_roads"]),
         given=_listed(words["given"]),
         family=_listed(words["family"]),
         near=Near(re.compile(near["person"]), re.compile(near["border"])),
