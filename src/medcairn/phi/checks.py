@@ -26,6 +26,7 @@ _PERSON_QUERY = re.compile(
     r"(?:first|last|family|given|full)[_-]?name|name|email|phone|identifier)=[^&;]{2,80})"
 )
 _DIGEST = re.compile(r"(?:[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64})\Z")
+_LINKING = frozenset("and as at by for from if in is not of on or the to was with".split())
 _SIZE_STEPS = (32, 50)
 _WINDOW_BEFORE, _WINDOW_AFTER = 90, 50
 
@@ -33,10 +34,10 @@ _WINDOW_BEFORE, _WINDOW_AFTER = 90, 50
 def _sizes(text: str) -> bool:
     """Whether all numbers are those of layers and batches (512-256-1024), as no real number is but by chance.
 
-    Of the telephone and social security numbers that can be, one in thirty thousand looks like this.
+    Of the telephone and social security numbers that can be, about one in eight thousand looks like this.
     """
     numbers = [int(number) for number in _NUMBERS.findall(text)]
-    return len(numbers) > 2 and any(all(number % step == 0 for number in numbers) for step in _SIZE_STEPS)
+    return len(numbers) > 2 and all(any(number % step == 0 for step in _SIZE_STEPS) for number in numbers)
 
 
 def _in_a_list(match: re.Match[str]) -> bool:
@@ -89,6 +90,15 @@ def _ip_by_its_look(match: re.Match[str]) -> bool:
         return False
     parts = [int(part) for part in match[0].split(".")]
     return parts[0] >= 64 or sum(part >= 10 for part in parts) >= 3
+
+
+def _ip_of_six(match: re.Match[str]) -> bool:
+    """An address of version 6 with enough of it: ``x[1::2]`` takes every second item."""
+    groups = [group for group in match[0].split(":") if group]
+    telling = len(groups) > 2 or (
+        len(groups) == 2 and len(groups[0]) > 2 and not match[0].replace(":", "").isalpha()
+    )
+    return telling and CHECKS["ip"](match)
 
 
 def _url_of_person(match: re.Match[str]) -> bool:
@@ -145,7 +155,7 @@ def _person(match: re.Match[str]) -> bool:
     """Words that can be a name: the first is no technical word, and at least one is longer than an initial."""
     words = _words(value_of(match)[0])
     known = vocabulary()
-    if not words or max(map(len, words)) < 2:
+    if not words or max(map(len, words)) < 2 or not _LINKING.isdisjoint(words):
         return False
     first = next(word for word in words if len(word) > 1)
     if first in known.no_names and first not in known.given:
@@ -190,6 +200,7 @@ PHI_CHECKS: Mapping[str, Check] = {
     "frequent_names": _frequent_names,
     "ip_by_its_look": _ip_by_its_look,
     "ip_under_cue": _ip_under_cue,
+    "ip_of_six": _ip_of_six,
     "known_person": _known_person,
     "person": _person,
     "phone_abroad": _phone_abroad,

@@ -87,11 +87,13 @@ def _decoder(kind: Kind, name: str, depth: int) -> Decoder:
         return partial(look_in_gzip, name=name, inner=_look, depth=depth)
     if kind is Kind.TABLE:
         return partial(look_in_table, tabs=name.casefold().endswith(".tsv"))
+    if kind is Kind.TEXT:
+        return partial(look_in_text, code=name.casefold().endswith(_CODE))
     return _DECODERS[kind]
 
 
+_CODE = (".py", ".r", ".sql", ".sh", ".js", ".css")
 _DECODERS: Mapping[Kind, Decoder] = {
-    Kind.TEXT: look_in_text,
     Kind.HTML: look_in_html,
     Kind.JSON: look_in_json,
     Kind.NDJSON: look_in_ndjson,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import sys
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from typing import BinaryIO
@@ -21,11 +22,15 @@ _BLOCK_TAGS = frozenset(
 )
 
 
-def look_in_text(stream: BinaryIO, looking: Looking, location: Label) -> None:
-    """Plain text, Markdown, logs, YAML, TOML and code. Findings are told by line."""
+def look_in_text(stream: BinaryIO, looking: Looking, location: Label, *, code: bool = False) -> None:
+    """Plain text, Markdown, logs, YAML, TOML and code. Findings are told by line.
+
+    Comments of ``code`` are prose of any length; notes are told in them by their phrases alone.
+    """
+    longest = sys.maxsize if code else looking.limits.longest_paragraph
     line = 1
     for block in blocks(characters(stream)):
-        _look_in_block(block, looking, location, line)
+        _look_in_block(block, looking, location, line, longest)
         line += block.count("\n")
         if looking.enough:
             return
@@ -42,7 +47,7 @@ def look_in_html(stream: BinaryIO, looking: Looking, location: Label) -> None:
         reader.feed(piece)
     reader.close()
     for block in blocks(iter(["".join(reader.parts)])):
-        looking.add(_in_block(block, looking, location))
+        looking.add(_in_block(block, looking, location, looking.limits.longest_paragraph))
 
 
 def characters(stream: BinaryIO) -> Iterator[str]:
@@ -95,22 +100,20 @@ def _cut(text: str) -> int:
     return _BLOCK_CHARACTERS
 
 
-def _look_in_block(block: str, looking: Looking, location: Label, first_line: int) -> None:
-    found = _in_block(block, looking, below(location, f".lines[{first_line}]"))
+def _look_in_block(block: str, looking: Looking, location: Label, first_line: int, longest: int) -> None:
+    found = _in_block(block, looking, below(location, f".lines[{first_line}]"), longest)
     if not found:
         return
     told = set()
     for number, line in enumerate(block.split("\n"), start=first_line):
-        for finding in _in_block(line, looking, below(location, f".lines[{number}]")):
+        for finding in _in_block(line, looking, below(location, f".lines[{number}]"), longest):
             told.add((finding.phi_class, finding.keyed_hash))
             looking.add([finding])
     looking.add(finding for finding in found if (finding.phi_class, finding.keyed_hash) not in told)
 
 
-def _in_block(block: str, looking: Looking, location: Label) -> list[PhiFinding]:
-    return looking.detector.find_in_document(
-        block, location=location, longest_paragraph=looking.limits.longest_paragraph
-    )
+def _in_block(block: str, looking: Looking, location: Label, longest: int) -> list[PhiFinding]:
+    return looking.detector.find_in_document(block, location=location, longest_paragraph=longest)
 
 
 class _Page(HTMLParser):
