@@ -21,10 +21,14 @@ _DEEPEST = 4
 _DEEPEST_JSON = 200
 _LONGEST_LOCATION = 160
 _SHORTEST_NOTE = 50
-_LONGEST_UNDER_CUE = 500
-_PLAIN_NUMBER = re.compile(r"[-+]?[0-9]{0,40}\.?[0-9]{0,40}(?:[eE][-+]?[0-9]{1,4})?\Z")
-
-_DIGEST = re.compile(r"(?:[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64})\Z")
+_LONGEST_HARMLESS = 90
+_LONGEST_CUE, _LONGEST_UNDER_CUE = 200, 500
+_HARMLESS = re.compile(
+    r"(?:-?[0-9]{0,40}\.?[0-9]{0,40}(?:[eE][-+]?[0-9]{1,4})?"
+    r"|[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64}"
+    r"|[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]{1,9})?(?:Z|[+-][0-9]{2}:[0-9]{2})?)\Z"
+)
+"""A number, a digest or an instant and nothing else: without a cue no finding, and most of what runs write."""
 
 
 class PhiDetector:
@@ -95,7 +99,8 @@ class _Search:
 
     def text(self, text: str, location: Label, cue: str, depth: int = 0) -> None:
         """Look at a text in all its readings."""
-        if (len(text) < 90 and not cue and _PLAIN_NUMBER.match(text)) or _DIGEST.match(text):
+        head = self._head(cue)
+        if not head and len(text) < _LONGEST_HARMLESS and _HARMLESS.match(text):
             return
         text = folded(text)
         for part in cut(text):
@@ -103,8 +108,9 @@ class _Search:
             apart = taken_apart(part)
             if apart != part:
                 self._patterns(apart, location, self._rules.worth_trying_under_cues(apart))
-        if cue:
-            self._under_cue(cue, text, location)
+        if head:
+            start = head + text[:_LONGEST_UNDER_CUE]
+            self._patterns(start, location, self._rules.worth_trying(start), after=len(head))
         value = json_in(text)
         if value is not None and depth < _DEEPEST:
             self.json(value, location, cue, depth + 1)
@@ -157,12 +163,12 @@ class _Search:
                 item_cue = cue if name.endswith("Value") else name
             self.json(item, here, item_cue, depth, level + 1)
 
-    def _under_cue(self, cue: str, text: str, location: Label) -> None:
-        words = key_words(cue[:200])
-        if words:
-            head = f"{words}: "
-            start = head + text[:_LONGEST_UNDER_CUE]
-            self._patterns(start, location, self._rules.worth_trying(start), after=len(head))
+    def _head(self, cue: str) -> str:
+        """A key in words before its value, where one of them is the cue of a rule: ``patient id: ``."""
+        if not cue:
+            return ""
+        words = key_words(cue[:_LONGEST_CUE])
+        return "" if self._rules.by_word.keys().isdisjoint(words.split()) else f"{words}: "
 
     def _patterns(self, text: str, location: Label, rules: list[Rule], *, after: int = 0) -> None:
         found = [

@@ -65,12 +65,12 @@ def vocabulary() -> Vocabulary:
 
 def key_words(key: str) -> str:
     """A key as words in small letters: ``patientBirthDate`` and ``PATIENT.birth-date`` are one."""
-    return _NO_WORD.sub(" ", _CAMEL.sub(" ", key)).strip().casefold()
+    return _NO_WORD.sub(" ", key if key.islower() else _CAMEL.sub(" ", key)).strip().casefold()
 
 
 def taken_apart(text: str) -> str:
     """A text with its compound names taken apart: ``auc_patientId_4711`` is ``auc patient Id 4711``."""
-    return _CAMEL.sub(" ", text).replace("_", " ")
+    return (text if text.islower() else _CAMEL.sub(" ", text)).replace("_", " ")
 
 
 def column_class(name: str) -> PhiClass | None:
