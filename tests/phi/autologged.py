@@ -79,7 +79,9 @@ def _train(number: int) -> None:
 
         mlflow.xgboost.autolog(silent=True, log_input_examples=True)
         with mlflow.start_run():
-            xgboost.train({"max_depth": 3, "eta": 0.1 + number / 100}, xgboost.DMatrix(X, y), num_boost_round=5)
+            xgboost.train(
+                {"max_depth": 3, "eta": 0.1 + number / 100}, xgboost.DMatrix(X, y), num_boost_round=5
+            )
         with mlflow.start_run():
             xgboost.XGBClassifier(n_estimators=4, max_depth=2 + number).fit(X, y)
         mlflow.xgboost.autolog(disable=True)

@@ -16,7 +16,9 @@ _METRICS = (
     "auc accuracy f1 precision recall log_loss brier calibration_slope calibration_intercept ece net_benefit r2 rmse mae "
     "training_loss val_auroc per_patient_auc patient_level_recall patients_seen ppv npv sensitivity specificity"
 ).split()
-_MODELS = "Random Forest|Gradient Boosting|Elastic Net|Logistic Regression|LightGBM|XGBoost|TabNet|Cox PH|Nelson Aalen|Naive Bayes".split("|")
+_MODELS = "Random Forest|Gradient Boosting|Elastic Net|Logistic Regression|LightGBM|XGBoost|TabNet|Cox PH|Nelson Aalen|Naive Bayes".split(
+    "|"
+)
 _WORDS = "readmission sepsis mortality los aki stroke falls triage dka chf copd".split()
 
 

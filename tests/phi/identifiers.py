@@ -17,8 +17,12 @@ from urllib.parse import quote
 from medcairn.phi import PhiClass
 from medcairn.synthetic.names import FAMILY, FEMALE, MALE, PLACES
 
-COMMON_GIVEN = "James Mary Robert Patricia John Jennifer Michael Linda David Elizabeth Maria José Wei Aisha".split()
-COMMON_FAMILY = "Smith Johnson Williams Brown Jones Garcia Miller Davis Martinez Lopez Nguyen Kim Patel".split()
+COMMON_GIVEN = (
+    "James Mary Robert Patricia John Jennifer Michael Linda David Elizabeth Maria José Wei Aisha".split()
+)
+COMMON_FAMILY = (
+    "Smith Johnson Williams Brown Jones Garcia Miller Davis Martinez Lopez Nguyen Kim Patel".split()
+)
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,16 @@ def _mrn(random: Random) -> Planted:
                 "hospital number {}", "<mrn>{}</mrn>", "| MRN | {} |", "acct # {}", "encounter_id={}", "Member ID: {}",
                 "visit number {}", "CSN {}", "MRN is {}", "patient's MRN, {}", "Patient number: {}", "MR# {}", "policy no. {}",
                 "auc_mrn_{}", "explained patient_id {} with shap", "accession number {}", "Medicaid ID {}"]  # fmt: skip
-    keys = ["mrn", "patient_mrn", "MRN", "patient_id", "patientId", "medical_record_number", "chart_number", "encounter_id"]
+    keys = [
+        "mrn",
+        "patient_mrn",
+        "MRN",
+        "patient_id",
+        "patientId",
+        "medical_record_number",
+        "chart_number",
+        "encounter_id",
+    ]
     return _in(random, PhiClass.MRN, _record_number(random), keys, carriers)
 
 
@@ -115,7 +128,13 @@ def _phone(random: Random) -> Planted:
               f"+1{area}{office}{line}", f"{area}/{office}-{line}", f"+1 ({area}) {office}-{line}",
               f"{area}-{office}-{line} x{random.randint(1, 999)}", f"+44 20 {_digits(random, 4)} {_digits(random, 4)}",
               f"+49 {random.randint(30, 89)} {_digits(random, 7)}", f"+33 1 {' '.join(_digits(random, 2) for _ in range(4))}"]  # fmt: skip
-    loose = [f"{area}{office}{line}", f"{area}{office}{line}", f"1{area}{office}{line}", f"{office}-{line}", f"{area}-{office}{line}"]
+    loose = [
+        f"{area}{office}{line}",
+        f"{area}{office}{line}",
+        f"1{area}{office}{line}",
+        f"{office}-{line}",
+        f"{area}-{office}{line}",
+    ]
     if random.random() < 0.75:
         value = random.choice(shaped)
         carriers = ["{}", "call {}", "Phone: {}", "daughter at {}", "contact {} for consent", "phone={}", "Tel. {}", "cell: {}",
@@ -124,23 +143,52 @@ def _phone(random: Random) -> Planted:
         value = random.choice(loose)
         carriers = ["phone: {}", "Phone number {}", "tel: {}", "Tel {}", "call {}", "cell phone {}", "mobile={}", "fax: {}",
                     "phone_{}", "Phone #{}", "home phone: {}", "called back at {}"]  # fmt: skip
-    return _in(random, PhiClass.PHONE, value, ["phone", "home_phone", "phoneNumber", "mobile", "fax"], carriers)
+    return _in(
+        random, PhiClass.PHONE, value, ["phone", "home_phone", "phoneNumber", "mobile", "fax"], carriers
+    )
 
 
 def _email(random: Random) -> Planted:
     given, family = _name_parts(random)
     user = random.choice([f"{given}.{family}", f"{given[0]}{family}", f"{given}_{family}{random.randint(1, 99)}",
                           f"{family}.{given}+clinic", f"{given}{random.randint(1950, 2005)}", f"{given}-{family}"]).casefold()  # fmt: skip
-    host = random.choice(["gmail.com", "mail.example", "yahoo.co.uk", "st-marys.example.org", "hospital.health", "uni-x.de"])
+    host = random.choice(
+        ["gmail.com", "mail.example", "yahoo.co.uk", "st-marys.example.org", "hospital.health", "uni-x.de"]
+    )
     value = f"{user}@{host}"
     if random.random() < 0.1:
         value = value.upper()
-    carriers = ["{}", "email: {}", "mailto:{}", "<{}>", "contact {} now", "user={}", "sent to {}.", "notify_{}", "({})", "a,{},b"]
-    return _in(random, PhiClass.EMAIL, value, ["email", "contact", "owner", "patientEmail", "notes"], carriers)
+    carriers = [
+        "{}",
+        "email: {}",
+        "mailto:{}",
+        "<{}>",
+        "contact {} now",
+        "user={}",
+        "sent to {}.",
+        "notify_{}",
+        "({})",
+        "a,{},b",
+    ]
+    return _in(
+        random, PhiClass.EMAIL, value, ["email", "contact", "owner", "patientEmail", "notes"], carriers
+    )
 
 
 def _address(random: Random) -> Planted:
-    name = random.choice(["Elm", "Juniper Hollow", "Maple", "Main", "42nd", "Martin Luther King", "Oak Ridge", "St. Mary's", "Lake View"])
+    name = random.choice(
+        [
+            "Elm",
+            "Juniper Hollow",
+            "Maple",
+            "Main",
+            "42nd",
+            "Martin Luther King",
+            "Oak Ridge",
+            "St. Mary's",
+            "Lake View",
+        ]
+    )
     suffix = random.choice(["Street", "St", "St.", "Avenue", "Ave", "Ave.", "Road", "Rd", "Lane", "Drive", "Dr.", "Blvd", "Boulevard",
                             "Court", "Way", "Place", "Parkway", "Terrace"])  # fmt: skip
     number = str(random.randint(1, 19999)) + random.choice(["", "", "", "B", "-12"])
@@ -151,7 +199,13 @@ def _address(random: Random) -> Planted:
     value = random.choice([value, value, value, value.upper(), value.casefold()])
     carriers = ["{}", "address: {}", "lives at {}", "Address = {}", "home: {}", "residing at {} since spring", "moved to {}",
                 "mail to {}.", "seen at {}", "1,{},x"]  # fmt: skip
-    return _in(random, PhiClass.STREET_ADDRESS, value, ["address", "home_address", "addressLine1", "street"], carriers)
+    return _in(
+        random,
+        PhiClass.STREET_ADDRESS,
+        value,
+        ["address", "home_address", "addressLine1", "street"],
+        carriers,
+    )
 
 
 def _day(random: Random) -> str:
@@ -175,9 +229,22 @@ def _date(random: Random) -> Planted:
                 "date of service {}"]  # fmt: skip
     value = _day(random)
     if random.random() < 0.06:
-        value = date(1990, 1, 1).replace(year=random.randint(1925, 2020), month=random.randint(1, 12)).strftime("%Y%m%d")
+        value = (
+            date(1990, 1, 1)
+            .replace(year=random.randint(1925, 2020), month=random.randint(1, 12))
+            .strftime("%Y%m%d")
+        )
         carriers = carriers[:8]
-    keys = ["dob", "birth_date", "birthDate", "date_of_birth", "admission_date", "dischargeDate", "deceasedDateTime", "patient_dob"]
+    keys = [
+        "dob",
+        "birth_date",
+        "birthDate",
+        "date_of_birth",
+        "admission_date",
+        "dischargeDate",
+        "deceasedDateTime",
+        "patient_dob",
+    ]
     return _in(random, PhiClass.DATE, value, keys, carriers)
 
 
@@ -222,7 +289,18 @@ def _dea(random: Random) -> Planted:
     digits = _digits(random, 6)
     check = (sum(int(d) for d in digits[::2]) + 2 * sum(int(d) for d in digits[1::2])) % 10
     value = f"{random.choice('ABFGMPR')}{random.choice('ABCDEFGHJKLMNPRSTWXZ9')}{digits}{check}"
-    carriers = ["{}", "DEA: {}", "DEA# {}", "DEA number {}", "dea={}", "signed {}", "rx by {} today", "dea_{}", "(DEA {})", "a,{},b"]
+    carriers = [
+        "{}",
+        "DEA: {}",
+        "DEA# {}",
+        "DEA number {}",
+        "dea={}",
+        "signed {}",
+        "rx by {} today",
+        "dea_{}",
+        "(DEA {})",
+        "a,{},b",
+    ]
     return _in(random, PhiClass.DEA, value, ["dea", "dea_number", "prescriberDea"], carriers)
 
 
@@ -233,8 +311,25 @@ def _ip(random: Random) -> Planted:
             value = "203" + value[3:]
     else:
         groups = [f"{random.randint(1, 0xFFFF):x}" for _ in range(8)]
-        value = random.choice([":".join(groups), ":".join(groups[:3]) + "::" + ":".join(groups[6:]), f"fe80::{':'.join(groups[:4])}"])
-    carriers = ["{}", "IP: {}", "client ip {}", "from {}", "login from {} ok", "remote_addr={}", "host={}", "({})", "GET / {} 200", "x,{},y"]
+        value = random.choice(
+            [
+                ":".join(groups),
+                ":".join(groups[:3]) + "::" + ":".join(groups[6:]),
+                f"fe80::{':'.join(groups[:4])}",
+            ]
+        )
+    carriers = [
+        "{}",
+        "IP: {}",
+        "client ip {}",
+        "from {}",
+        "login from {} ok",
+        "remote_addr={}",
+        "host={}",
+        "({})",
+        "GET / {} 200",
+        "x,{},y",
+    ]
     return _in(random, PhiClass.IP_ADDRESS, value, ["ip", "client_ip", "remoteAddr", "ipAddress"], carriers)
 
 
@@ -249,14 +344,30 @@ def _mac(random: Random) -> Planted:
 def _url(random: Random) -> Planted:
     number = _digits(random, random.randint(5, 9))
     uuid = "-".join(f"{random.getrandbits(4 * n):0{n}x}" for n in (8, 4, 4, 4, 12))
-    host = random.choice(["https://ehr.example.org", "http://fhir.local:8080/baseR4", "https://portal.example/app", "https://10.1.2.3/fhir"])
+    host = random.choice(
+        [
+            "https://ehr.example.org",
+            "http://fhir.local:8080/baseR4",
+            "https://portal.example/app",
+            "https://10.1.2.3/fhir",
+        ]
+    )
     value = random.choice([
         f"{host}/Patient/{number}", f"{host}/Patient/{uuid}", f"{host}/fhir/Patient/{number}/_history/2", f"{host}/patients/{number}/labs",
         f"{host}/Encounter?patient={number}", f"{host}/search?mrn={number}", f"{host}/view?patientId={number}&tab=labs",
         f"{host}/Observation?subject=Patient/{number}", f"{host}/chart?a=1&ssn=123-45-6789", f"{host}/p?last_name=Doe&dob=1960-05-17",
         f"Patient/{number}", f"/fhir/Patient/{number}", f"{host}/member/{number}", f"{host}/#/patient/{number}/summary",
     ])  # fmt: skip
-    carriers = ["{}", "source: {}", "GET {} 200", "loaded from {}", "url={}", "<{}>", "see {} for it", "[x]({})"]
+    carriers = [
+        "{}",
+        "source: {}",
+        "GET {} 200",
+        "loaded from {}",
+        "url={}",
+        "<{}>",
+        "see {} for it",
+        "[x]({})",
+    ]
     return _in(random, PhiClass.URL_WITH_ID, value, ["url", "source", "reference", "link"], carriers)
 
 
@@ -300,11 +411,15 @@ _GRAMMARS: dict[PhiClass, Callable[[Random], Planted]] = {
 _BARE: dict[PhiClass, Callable[[Random], str]] = {
     PhiClass.SSN: lambda random: _digits(random, 9),
     PhiClass.MRN: _record_number,
-    PhiClass.PHONE: lambda random: f"{random.randint(201, 989)}{random.randint(200, 999)}{_digits(random, 4)}",
+    PhiClass.PHONE: lambda random: (
+        f"{random.randint(201, 989)}{random.randint(200, 999)}{_digits(random, 4)}"
+    ),
     PhiClass.NPI: lambda random: _npi(random).value,
     PhiClass.NAME: lambda random: " ".join(_name_parts(random)),
     PhiClass.DATE: lambda random: (date(1925, 1, 1) + timedelta(days=random.randint(0, 36000))).isoformat(),
-    PhiClass.IP_ADDRESS: lambda random: f"10.{random.randint(0, 9)}.{random.randint(0, 9)}.{random.randint(1, 254)}",
+    PhiClass.IP_ADDRESS: lambda random: (
+        f"10.{random.randint(0, 9)}.{random.randint(0, 9)}.{random.randint(1, 254)}"
+    ),
 }
 
 __all__ = ["Planted", "bare", "planted"]

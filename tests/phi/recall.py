@@ -10,7 +10,15 @@ from medcairn.phi import PhiClass, PhiDetector
 
 from phi.identifiers import Planted, bare, planted
 
-BARE = (PhiClass.SSN, PhiClass.MRN, PhiClass.PHONE, PhiClass.NPI, PhiClass.NAME, PhiClass.DATE, PhiClass.IP_ADDRESS)
+BARE = (
+    PhiClass.SSN,
+    PhiClass.MRN,
+    PhiClass.PHONE,
+    PhiClass.NPI,
+    PhiClass.NAME,
+    PhiClass.DATE,
+    PhiClass.IP_ADDRESS,
+)
 DETECTOR = PhiDetector(b"a key of the recall measurement", longest_text=500)
 
 
@@ -34,7 +42,10 @@ def main(count: int) -> None:
         print(f"{phi_class:<16}{count:>10,}{hits:>8,}{hits / count:>9.4f}{stopped / count:>9.4f}", flush=True)
     for phi_class in BARE:
         hits = sum(map(refused, bare(phi_class, count)))
-        print(f"{phi_class + ', bare':<16}{count:>10,}{hits:>8,}{hits / count:>9.4f}{hits / count:>9.4f}", flush=True)
+        print(
+            f"{phi_class + ', bare':<16}{count:>10,}{hits:>8,}{hits / count:>9.4f}{hits / count:>9.4f}",
+            flush=True,
+        )
 
 
 def missed(phi_class: PhiClass, count: int, show: int = 20) -> None:

@@ -40,6 +40,7 @@ GROUPS = (
     "approve",
     "serve",
     "audit",
+    "phi",
     "hospital",
     "doctor",
 )

@@ -12,7 +12,7 @@ _WORD_SHARE = 0.65
 _GRAMMAR_SHARE = 0.15
 _FEWEST_PHRASES = 3
 _PLAIN_WORD = re.compile(r"[\"'“(\[*_]{0,3}([^\W\d_]+(?:[’'/-][^\W\d_]+)*)[.,;:!?)\]\"'”*_]{0,3}\Z")
-_PARAGRAPH = re.compile(r"(?:[ \t]*\r?\n){2,}")
+_PARAGRAPH = re.compile(r"\r?\n(?=[ \t]{0,12}(?:\r?\n|[-*+#|>•]|[0-9]{1,3}[.)] ))")
 
 
 def is_prose(text: str) -> bool:
@@ -47,7 +47,7 @@ def is_note(text: str) -> bool:
 
 
 def paragraphs(text: str) -> list[str]:
-    """The parts of a text between empty lines."""
+    """The parts of a text between empty lines, headings, items of lists and rows of tables."""
     return _PARAGRAPH.split(text)
 
 

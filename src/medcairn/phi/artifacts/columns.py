@@ -10,7 +10,7 @@ from medcairn.phi.artifacts.looking import Looking
 from medcairn.phi.rules import shipped_rules
 from medcairn.phi.words import key_words
 
-_PLAIN_NUMBER = r"^\s*[-+]?[0-9]*\.?[0-9]*(?:[eE][-+]?[0-9]{1,4})?\s*$"
+_HARMLESS = r"^\s*(?:-?[0-9]*\.?[0-9]*(?:[eE][-+]?[0-9]{1,4})?|[0-9a-f]{1,64})\s*$"
 
 
 def look_in_column(values: pa.Array, name: str, looking: Looking, location: Label) -> None:
@@ -32,7 +32,7 @@ def _texts(values: pa.Array, telling: bool) -> list[str]:
     distinct = values.unique().drop_null()
     texts = distinct if textual else pc.cast(distinct, pa.string())
     if not telling:
-        texts = texts.filter(pc.invert(pc.match_substring_regex(texts, _PLAIN_NUMBER)))
+        texts = texts.filter(pc.invert(pc.match_substring_regex(texts, _HARMLESS)))
     found: list[str] = texts.to_pylist()
     return found
 
