@@ -42,6 +42,7 @@ GROUPS = (
     "report",
     "serve",
     "audit",
+    "phi",
     "hospital",
     "doctor",
 )
