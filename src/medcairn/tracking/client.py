@@ -11,9 +11,10 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from medcairn.core.errors import ExternalError, UsageError
+from medcairn.core.errors import ExternalError
 from medcairn.core.files import storage_error
 from medcairn.core.labels import Label
+from medcairn.tracking.failures import MlflowMissing
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -40,8 +41,8 @@ def open_client(tracking_uri: str) -> MlflowClient:
 
     The first client of a new SQLite file makes its tables, which takes some seconds.
 
-    Raises :class:`UsageError` when MLflow is not installed, :class:`ExternalError` when the store cannot be
-    opened.
+    Raises :class:`MlflowMissing` when MLflow is not installed, and :class:`ExternalError` when the store
+    cannot be opened.
     """
     _load()
     return store_call("open", _client, tracking_uri)
@@ -97,7 +98,7 @@ def _load() -> None:
     except ImportError:
         missing = True
     if missing:
-        raise UsageError("MLflow is not installed", hint="Install it with: pip install 'medcairn[mlflow]'")
+        raise MlflowMissing
     # MLflow configures its own logger while it is imported.
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,0 +1,43 @@
+"""What can be wrong with a healthcare context and with logging it.
+
+    UsageError
+    ├── ContextError       also ValueError    a field of a context cannot be used, or was changed
+    ├── NoActiveRun        also RuntimeError  there is no MLflow run to log to
+    └── MlflowMissing      also ImportError   MLflow is not installed
+
+Each is also the built-in error that users of MLflow expect, so that ``except ImportError`` works for people
+who know nothing of medcairn.
+"""
+
+from __future__ import annotations
+
+from medcairn.core.errors import UsageError
+
+INSTALL = "pip install 'medcairn[mlflow]'"
+
+
+class ContextError(UsageError, ValueError):
+    """A field of a context cannot be used. Names the field and the problem, never the value."""
+
+    code = "context"
+
+
+class NoActiveRun(UsageError, RuntimeError):
+    """There is no active MLflow run."""
+
+    code = "no_active_run"
+
+    def __init__(self) -> None:
+        super().__init__("No MLflow run is active", hint="Call this inside `with mlflow.start_run():`")
+
+
+class MlflowMissing(UsageError, ImportError):
+    """MLflow is not installed."""
+
+    code = "mlflow_missing"
+
+    def __init__(self) -> None:
+        super().__init__("MLflow is not installed", hint=f"Install it with: {INSTALL}")
+
+
+__all__ = ["INSTALL", "ContextError", "MlflowMissing", "NoActiveRun"]
