@@ -12,12 +12,12 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from tracking.contexts import full_context
 from hypothesis import given
 from hypothesis import strategies as st
 
 from medcairn.core.errors import MedcairnError
 from medcairn.tracking import ContextError, HealthcareRunContext, PatientContext, SmallCellWarning
+from tracking.contexts import full_context
 
 SECRET = "Jane Canary"
 

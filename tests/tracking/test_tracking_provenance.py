@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 import pytest
-from tracking.contexts import DIGEST, NOON, full_context
 from fhir.resources.provenance import Provenance as ProvenanceR5
 from fhir.resources.R4B.provenance import Provenance as ProvenanceR4B
 from hypothesis import given
@@ -17,8 +16,9 @@ from audit.r4_check import problems
 from medcairn.audit.export.fhir.coding import digest_uri
 from medcairn.core.digests import Digest
 from medcairn.tracking import ContextError, HealthcareRunContext
+from tracking.contexts import DIGEST, NOON, full_context
 
-PARSERS = {"R4": ProvenanceR4B, "R5": ProvenanceR5}
+PARSERS: dict[str, Any] = {"R4": ProvenanceR4B, "R5": ProvenanceR5}
 VERSIONS: list[Literal["R4", "R5"]] = ["R4", "R5"]
 
 

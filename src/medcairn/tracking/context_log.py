@@ -13,7 +13,8 @@ from medcairn.core.labels import Label
 from medcairn.tracking import logged_context as kept
 from medcairn.tracking.client import store_call
 from medcairn.tracking.context import HealthcareRunContext
-from medcairn.tracking.failures import ContextError, MlflowMissing, NoActiveRun
+from medcairn.tracking.failures import ContextError, MlflowMissing, NoActiveRun, PhiRefused
+from medcairn.tracking.guard.mode import GuardMode, guard_mode
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -62,12 +63,14 @@ def log_healthcare_context(
 
     Raises :class:`MlflowMissing` (an ``ImportError``), :class:`NoActiveRun` (a ``RuntimeError``),
     :class:`ContextChanged` when the run has other values, :class:`ContextError` for a value that is longer
-    than MLflow takes, and :class:`~medcairn.core.errors.ExternalError` when the store refuses.
+    than MLflow takes, :class:`PhiRefused` when the guard finds an identifier, and
+    :class:`~medcairn.core.errors.ExternalError` when the store refuses.
     """
     client, run_id = _active_run()
     params = kept.parameters(context)
     tags = kept.context_tags(context) | kept.custom_tags(context)
     kept.check_limits(params, tags)
+    _refuse_identifiers(context)
     found = store_call("read-run", client.get_run, run_id).data
     _refuse_change(found.params, found.tags, params, tags)
     provenance = found.tags.get(kept.PROVENANCE_DIGEST)
@@ -118,6 +121,26 @@ def _active_run() -> tuple[MlflowClient, str]:
 
 def _listed(target: str | Sequence[str] | None) -> str | list[str] | None:
     return target if target is None or isinstance(target, str) else list(target)
+
+
+def _refuse_identifiers(context: HealthcareRunContext) -> None:
+    """Search the context by its own fields, before anything is written; without the guard, nothing."""
+    if guard_mode() is GuardMode.OFF:
+        return
+    from medcairn.tracking.guard.judgement import against
+
+    objections = against(
+        "log_healthcare_context",
+        lambda detector: detector.find_in_json(context.to_dict(), location=Label("context")),
+    )
+    if objections:
+        raise PhiRefused(
+            "The PHI guard refused the healthcare context",
+            hint="A context holds aggregates and names of things; take the identifier out",
+            field=objections[0].place,
+            found=objections[0].kind,
+            findings=len(objections),
+        )
 
 
 def _refuse_change(

@@ -4,6 +4,8 @@
     ├── ContextError       also ValueError    a field of a context cannot be used, or was changed
     ├── NoActiveRun        also RuntimeError  there is no MLflow run to log to
     └── MlflowMissing      also ImportError   MLflow is not installed
+    PolicyError
+    └── PhiRefused         also ValueError    the PHI guard found what looks like an identifier
 
 Each is also the built-in error that users of MLflow expect, so that ``except ImportError`` works for people
 who know nothing of medcairn.
@@ -11,7 +13,7 @@ who know nothing of medcairn.
 
 from __future__ import annotations
 
-from medcairn.core.errors import UsageError
+from medcairn.core.errors import PolicyError, UsageError
 
 INSTALL = "pip install 'medcairn[mlflow]'"
 
@@ -40,4 +42,10 @@ class MlflowMissing(UsageError, ImportError):
         super().__init__("MLflow is not installed", hint=f"Install it with: {INSTALL}")
 
 
-__all__ = ["INSTALL", "ContextError", "MlflowMissing", "NoActiveRun"]
+class PhiRefused(PolicyError, ValueError):
+    """What looks like an identifier is in a context. Names the field and the class, never the value."""
+
+    code = "phi_refused"
+
+
+__all__ = ["INSTALL", "ContextError", "MlflowMissing", "NoActiveRun", "PhiRefused"]
