@@ -109,7 +109,8 @@ def test_another_value_of_the_switch_is_an_error(monkeypatch: pytest.MonkeyPatch
 
 
 def _everything(kind: type) -> set[str]:
-    return set(public_methods(kind)).union(*(_everything(below) for below in kind.__subclasses__()))
+    subclasses: list[type] = kind.__subclasses__()
+    return set(public_methods(kind)).union(*(_everything(below) for below in subclasses))
 
 
 def test_every_method_of_the_installed_mlflow_is_known() -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from medcairn.tracking import database_uri, open_client
+from medcairn.tracking import database_uri
 from tracking.guarded_process import environment, install_plugin, mlflow_server, python
 from tracking.write_surface import DROPPED, REFUSED
 
@@ -32,24 +32,16 @@ class Tried:
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty store; making its tables takes seconds."""
-    place = tmp_path_factory.mktemp("empty") / "mlflow.db"
-    open_client(database_uri(place)).search_experiments()
-    return place
-
-
-@pytest.fixture(scope="module")
 def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return install_plugin(tmp_path_factory.mktemp("plugin"))
 
 
 @pytest.fixture(scope="module", params=["sqlite", "server"])
 def tried(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, database: Path, plugin: Path
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, empty_store: Path, plugin: Path
 ) -> Iterator[Tried]:
     folder = tmp_path_factory.mktemp(f"tried-{request.param}")
-    shutil.copy(database, folder / "mlflow.db")
+    shutil.copy(empty_store, folder / "mlflow.db")
     uri = database_uri(folder / "mlflow.db")
     if request.param == "sqlite":
         yield _try(folder, plugin, uri, (folder / "artifacts").as_uri())
@@ -108,9 +100,9 @@ print(mlflow.get_run(run.info.run_id).data.params["note"], len(mlflow.search_tra
 
 
 def test_warn_lets_through_and_logs_class_and_place_only(
-    tmp_path: Path, database: Path, plugin: Path
+    tmp_path: Path, empty_store: Path, plugin: Path
 ) -> None:
-    shutil.copy(database, tmp_path / "mlflow.db")
+    shutil.copy(empty_store, tmp_path / "mlflow.db")
     uri = database_uri(tmp_path / "mlflow.db")
     done = python(_WARN, env=environment(plugin, MEDCAIRN_PHI_GUARD="warn", MLFLOW_TRACKING_URI=uri))
     assert done.stdout.splitlines() == [f"patient with SSN {SECRET} 1"], done.stderr

@@ -1,7 +1,7 @@
 """Every way in which a user of MLflow's client writes, tried once with an identifier in it.
 
-Run as a program, ``write_surface.py TRACKING_URI ARTIFACT_ROOT SECRET``, it prints what came of each try as
-JSON, in its last line: the error's status and text, or that none was raised. It uses MLflow alone, as a user would.
+Run as a program, ``write_surface.py ARTIFACT_ROOT SECRET``, it prints in its last line what came of each try,
+as JSON: the error's status and text, or that none was raised. It uses MLflow alone, as a user would.
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ def _span(at: Surface, change: Callable[[Any], None], *, child: bool = False) ->
 def _event(span: Any, text: str) -> None:
     from mlflow.entities import SpanEvent
 
-    span.add_event(SpanEvent("seen", attributes={"note": text}))
+    span.add_event(SpanEvent("seen", attributes={"note": text}))  # type: ignore[abstract]
 
 
 def _raising(at: Surface) -> str:

@@ -67,17 +67,18 @@ class _MlflowRun:
         store_call("set-tags", self._client.log_batch, self._id, tags=rows)
 
 
+Status = Literal["FINISHED", "FAILED", "KILLED"]
+"""How a run ended, in MLflow's words."""
+
+
 @dataclass(frozen=True)
 class PastRun:
-    """A run that happened already: what :meth:`MlflowTracker.record_run` writes down.
-
-    ``status`` is MLflow's: FINISHED, FAILED or KILLED.
-    """
+    """A run that happened already: what :meth:`MlflowTracker.record_run` writes down."""
 
     name: Label
     started: datetime
     ended: datetime
-    status: Literal["FINISHED", "FAILED", "KILLED"]
+    status: Status
     params: Mapping[str, Loggable] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
     tags: Mapping[str, Loggable] = field(default_factory=dict)
@@ -202,4 +203,4 @@ def _experiment(client: MlflowClient, artifact_root: Path, name: str) -> str:
     return str(found.experiment_id)
 
 
-__all__ = ["MlflowTracker", "PastRun", "open_tracker"]
+__all__ = ["MlflowTracker", "PastRun", "Status", "open_tracker"]

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from medcairn.core.canonical import JSON
 from medcairn.core.labels import Label
-from medcairn.tracking.mlflow_tracker import MlflowTracker, PastRun
+from medcairn.tracking.mlflow_tracker import MlflowTracker, PastRun, Status
 from medcairn.tracking.protocol import Loggable
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class _Step:
         return self.ended or self.begun
 
     @property
-    def status(self) -> Literal["FINISHED", "FAILED", "KILLED"]:
+    def status(self) -> Status:
         if self.ended is None:
             return "KILLED"
         return "FAILED" if self.ended.event.type.value.endswith(".failed") else "FINISHED"
@@ -106,12 +106,12 @@ def _steps(events: Iterable[StoredEvent]) -> Iterator[_Step]:
 
 
 def _whole(steps: list[_Step], mark: Mapping[str, Loggable]) -> PastRun:
-    worst = next((step.status for step in steps if step.status != "FINISHED"), "FINISHED")
+    unfinished: list[Status] = [step.status for step in steps if step.status != "FINISHED"]
     return PastRun(
         name=_PIPELINE,
         started=_moment(steps[0].begun.event),
         ended=_moment(steps[-1].last.event),
-        status=worst,
+        status=unfinished[0] if unfinished else "FINISHED",
         metrics={"steps": float(len(steps))},
         tags=mark,
     )
