@@ -127,12 +127,13 @@ def _refuse_identifiers(context: HealthcareRunContext) -> None:
     """Search the context by its own fields, before anything is written; without the guard, nothing."""
     if guard_mode() is GuardMode.OFF:
         return
-    from medcairn.tracking.guard.judgement import against
+    from medcairn.tracking.guard.judgement import against, in_fields
 
-    objections = against(
-        "log_healthcare_context",
-        lambda detector: detector.find_in_json(context.to_dict(), location=Label("context")),
-    )
+    fields = context.to_dict()
+    if context.patient_context is not None:
+        fields |= context.patient_context.to_dict()
+        del fields["patient_context"]
+    objections = against("log_healthcare_context", lambda detector: in_fields(detector, "context", fields))
     if objections:
         raise PhiRefused(
             "The PHI guard refused the healthcare context",

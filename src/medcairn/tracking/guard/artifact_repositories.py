@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 import io
 import os
 import tempfile
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial, wraps
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 
-from medcairn.core.labels import Label
 from medcairn.tracking.guard.judgement import judge
 from medcairn.tracking.guard.stores import guard_methods
 
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from medcairn.phi import PhiDetector, PhiFinding
 
 R = TypeVar("R")
-_NAME = Label("artifact.name")
 _IN_MEMORY = 16 << 20
 _BLOCK = 1 << 20
 
@@ -37,7 +35,7 @@ def guarded_repository(repository: R) -> R:
     }
     guard_methods(repository, but=own)
     for name, method in own.items():
-        setattr(repository, name, functools.wraps(getattr(repository, name))(method))
+        setattr(repository, name, wraps(getattr(repository, name))(method))
     return repository
 
 
@@ -45,7 +43,8 @@ class _Guard:
     """The guarded forms of one repository's methods.
 
     Many repositories send a folder file by file, through ``log_artifact`` and in threads of their own; the
-    files of a folder that was searched as a whole are not searched again.
+    files of a folder that was searched as a whole are not searched again. A file of a folder is told by its
+    place in the order of the paths: ``log_artifacts[3]``.
     """
 
     def __init__(self) -> None:
@@ -64,23 +63,17 @@ class _Guard:
             file = Path(local_file)
             if str(file) not in self._cleared:
                 name = _kept(artifact_path, file.name)
-                judge("log_artifact", lambda detector: _in_file(file, name, detector))
+                judge("log_artifact", partial(_in_file, file, name))
             return method(local_file, artifact_path)
 
         return log_artifact
 
     def _folder(self, method: Callable[..., Any]) -> Callable[..., Any]:
         def log_artifacts(local_dir: Any, artifact_path: str | None = None) -> Any:
-            files = {
-                file: _kept(artifact_path, file.relative_to(local_dir).as_posix())
-                for file in _files(Path(local_dir))
-            }
-            judge(
-                "log_artifacts",
-                lambda detector: [
-                    found for file, name in files.items() for found in _in_file(file, name, detector)
-                ],
-            )
+            files = sorted(_files(Path(local_dir)))
+            for place, file in enumerate(files):
+                name = _kept(artifact_path, file.relative_to(local_dir).as_posix())
+                judge(f"log_artifacts[{place}]", partial(_in_file, file, name))
             with self._clear({str(file) for file in files}):
                 return method(local_dir, artifact_path)
 
@@ -121,7 +114,7 @@ class _Guard:
     def _trace(self, method: Callable[..., Any]) -> Callable[..., Any]:
         def upload_trace_data(trace_data: str) -> Any:
             data = io.BytesIO(trace_data.encode("utf-8", "surrogatepass"))
-            judge("upload_trace_data", lambda detector: _in_stream("traces.json", data, detector))
+            judge("upload_trace_data", partial(_in_stream, "traces.json", data))
             return method(trace_data)
 
         return upload_trace_data
@@ -129,7 +122,7 @@ class _Guard:
     def _attachment(self, method: Callable[..., Any]) -> Callable[..., Any]:
         def upload_attachment(attachment_id: str, content_bytes: bytes) -> Any:
             data = io.BytesIO(content_bytes)
-            judge("upload_attachment", lambda detector: _in_stream(attachment_id, data, detector))
+            judge("upload_attachment", partial(_in_stream, attachment_id, data))
             return method(attachment_id, content_bytes)
 
         return upload_attachment
@@ -138,7 +131,7 @@ class _Guard:
 def _judge_copy(copy: IO[bytes], name: str) -> None:
     """A stream can be read once, so that its copy is searched and then handed on."""
     copy.seek(0)
-    judge("log_artifact_from_stream", lambda detector: _in_stream(name, cast("BinaryIO", copy), detector))
+    judge("log_artifact_from_stream", partial(_in_stream, name, cast("BinaryIO", copy)))
     copy.seek(0)
 
 
@@ -153,10 +146,10 @@ def _in_file(file: Path, name: str, detector: PhiDetector) -> list[PhiFinding]:
 
 
 def _in_stream(name: str, stream: BinaryIO, detector: PhiDetector) -> list[PhiFinding]:
-    from medcairn.phi.artifacts import scan_artifact
+    """What is in a file and its name. Pickles, which autologging writes, are searched and never loaded."""
+    from medcairn.phi.artifacts import ArtifactLimits, scan_artifact
 
-    in_name = detector.find(name, location=_NAME)
-    return [*in_name, *scan_artifact(name, stream, detector)]
+    return scan_artifact(name, stream, detector, limits=ArtifactLimits(allow_pickle=True))
 
 
 def _kept(folder: str | None, name: str) -> str:

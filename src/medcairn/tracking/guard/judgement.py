@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from medcairn.core.canonical import JSON
 from medcairn.core.errors import MedcairnError, UsageError
-from medcairn.core.files import storage_errors
 from medcairn.core.labels import Label
 from medcairn.tracking.guard.mode import KEY_FILE, GuardMode, guard_mode
 
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
 
 Search = Callable[["PhiDetector"], Sequence["PhiFinding"]]
 
-_LEAST_KEY_BYTES = 16
 _logger = logging.getLogger("medcairn.tracking.guard")
 
 
@@ -36,6 +37,21 @@ class Objection:
         if self.searched:
             return f"{self.place} looks like {self.kind}"
         return f"{self.place} could not be checked ({self.kind})"
+
+
+def in_fields(detector: PhiDetector, prefix: str, fields: Mapping[str, JSON]) -> list[PhiFinding]:
+    """What is in ``fields``, whose names are ours, so that a place may tell them: ``log_param.param.value``.
+
+    The detector tells names that it does not know by position, because a key may be data.
+    """
+    names = list(fields)
+    found = detector.find_in_json(fields, location=Label(prefix))
+    return [replace(one, location=_with_name(one.location, prefix, names)) for one in found]
+
+
+def _with_name(location: Label, prefix: str, names: Sequence[str]) -> Label:
+    told = re.match(rf"{re.escape(prefix)}\.<(\d+)>", location)
+    return location if told is None else Label(f"{prefix}.{names[int(told[1])]}{location[told.end() :]}")
 
 
 def judge(action: str, search: Search) -> None:
@@ -82,10 +98,11 @@ def _refusal(action: str, objections: Sequence[Objection]) -> Exception:
     from mlflow.exceptions import MlflowException
     from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 
+    first = objections[0]
     more = f" (and {len(objections) - 1} more)" if len(objections) > 1 else ""
+    hint = "Take the identifier out and try again" if first.searched else "Nothing goes out unsearched"
     return MlflowException(
-        f"The PHI guard refused {action}: {objections[0]}{more}. Take the identifier out and try again.",
-        error_code=INVALID_PARAMETER_VALUE,
+        f"The PHI guard refused {action}: {first}{more}. {hint}.", error_code=INVALID_PARAMETER_VALUE
     )
 
 
@@ -103,11 +120,12 @@ def _detector(key_file: str | None) -> PhiDetector:
 
     if key_file is None:
         return PhiDetector(os.urandom(32))
-    with storage_errors():
+    key: bytes | None = None
+    with suppress(OSError):
         key = Path(key_file).read_bytes().strip()
-    if len(key) < _LEAST_KEY_BYTES:
-        raise UsageError("The PHI guard's key is too short", variable=Label(KEY_FILE), least=_LEAST_KEY_BYTES)
+    if key is None:
+        raise UsageError("The file of the PHI guard's key cannot be read", variable=Label(KEY_FILE))
     return PhiDetector(key)
 
 
-__all__ = ["Objection", "Search", "against", "detector", "judge", "passes"]
+__all__ = ["Objection", "Search", "against", "detector", "in_fields", "judge", "passes"]

@@ -8,8 +8,7 @@ from collections.abc import Callable, Container, Mapping
 from typing import Any, TypeVar
 
 from medcairn.core.canonical import JSON
-from medcairn.core.labels import Label
-from medcairn.tracking.guard.judgement import judge
+from medcairn.tracking.guard.judgement import in_fields, judge
 from medcairn.tracking.guard.methods import is_searched
 from medcairn.tracking.guard.plain import plain
 
@@ -46,7 +45,7 @@ def _searched(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
             bound = signature.bind(*given, **named).arguments
             return {key: plain(value) for key, value in bound.items()}
 
-        judge(name, lambda detector: detector.find_in_json(arguments(), location=Label(name)))
+        judge(name, lambda detector: in_fields(detector, name, arguments()))
         return method(*given, **named)
 
     return call

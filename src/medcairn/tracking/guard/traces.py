@@ -13,7 +13,6 @@ import functools
 from typing import Any, TypeVar
 
 from medcairn.core.canonical import JSON
-from medcairn.core.labels import Label
 from medcairn.tracking.guard import judgement
 from medcairn.tracking.guard.plain import plain, span_as_json
 
@@ -26,16 +25,13 @@ def guarded_processor(processor: P) -> P:
 
     @functools.wraps(on_end)
     def guarded_on_end(span: Any) -> None:
-        if judgement.passes("span", lambda detector: detector.find_in_json(_all_of(span), location=_SPAN)):
+        if judgement.passes("span", lambda detector: judgement.in_fields(detector, "span", _all_of(span))):
             on_end(span)
         else:
             _drop(span)
 
     processor.on_end = guarded_on_end  # type: ignore[attr-defined]
     return processor
-
-
-_SPAN = Label("span")
 
 
 def _all_of(span: Any) -> dict[str, JSON]:
