@@ -9,7 +9,12 @@ import pytest
 from mlflow import MlflowClient
 
 from medcairn.audit import EventType
+from medcairn.core.errors import UsageError
 from medcairn.core.labels import Label
+from medcairn.core.progress import NoProgress
+from medcairn.pipeline.runner import StepContext, run_steps
+from medcairn.pipeline.stages import Step
+from medcairn.pipeline.study import Study, init_study
 from medcairn.tracking import MlflowTracker, database_uri, log_stage_runs, open_client, open_tracker
 from tracking.studies import GOLD, MODEL, RUN, new_study, ref, train
 
@@ -91,3 +96,33 @@ def test_a_failed_step_and_one_that_was_cut_off(
 def test_a_run_that_the_ledger_does_not_know(tracker: MlflowTracker, tmp_path: Path) -> None:
     with new_study(tmp_path / "study") as ledger:
         assert log_stage_runs(tracker, list(ledger.events()), Label("another")) is None
+
+
+_SETTINGS = """
+study: {name: small}
+source: {kind: files, path: source}
+deid: {as_of: 2025-06-30}
+tracking: {stages: true}
+"""
+
+
+def test_a_run_is_in_mlflow_when_the_settings_ask_for_it(
+    uri: str, client: MlflowClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = init_study(tmp_path / "study", _SETTINGS)
+    step = Step("only", "Fails", (), (), (), ())
+
+    def fails(context: StepContext) -> None:
+        raise UsageError("the step's own error")
+
+    def run(tracking_uri: str) -> None:
+        monkeypatch.setattr(Study, "tracking_uri", tracking_uri)
+        with pytest.raises(UsageError, match="own error"):
+            run_steps(study, (step,), {"only": fails}, progress=NoProgress())
+
+    run(uri)
+    found = client.get_experiment_by_name("small")
+    assert found is not None
+    statuses = {run.info.run_name: run.info.status for run in client.search_runs([found.experiment_id])}
+    assert statuses == {"pipeline": "FAILED", "only": "FAILED"}
+    run("sqlite:////nowhere/at/all.db")

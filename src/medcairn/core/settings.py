@@ -197,6 +197,12 @@ class AccessSection(_Record):
     )
 
 
+class TrackingSection(_Record):
+    """What goes into MLflow beside the training."""
+
+    stages: bool = Field(default=False, description="Each step of a run as an MLflow run with its digests.")
+
+
 class ServingSection(_Record):
     """The prediction service."""
 
@@ -227,6 +233,7 @@ class Settings(_Record):
     validation: ValidationSection = ValidationSection()
     approval: ApprovalSection = ApprovalSection()
     access: AccessSection = AccessSection()
+    tracking: TrackingSection = TrackingSection()
     serving: ServingSection = ServingSection()
     monitoring: MonitoringSection = MonitoringSection()
 
@@ -316,6 +323,7 @@ __all__ = [
     "Settings",
     "SplitSection",
     "StudySection",
+    "TrackingSection",
     "TrainingSection",
     "ValidationSection",
     "parse_settings",

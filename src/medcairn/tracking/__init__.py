@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from medcairn.tracking.context_log import (
         ContextChanged,
         is_mlflow_available,
+        log_context_to_run,
         log_healthcare_context,
         tag_model_version,
     )
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from medcairn.tracking.logged_context import context_tags
     from medcairn.tracking.mlflow_tracker import MlflowTracker, PastRun, open_tracker
     from medcairn.tracking.protocol import Loggable, NoTracker, Run, Tracker, logged_text
-    from medcairn.tracking.stage_runs import log_stage_runs
+    from medcairn.tracking.stage_runs import follow_ledger, log_stage_runs
 
 _MODULES = (
     "failures",
@@ -52,7 +53,9 @@ __all__ = [
     "Tracker",
     "context_tags",
     "database_uri",
+    "follow_ledger",
     "is_mlflow_available",
+    "log_context_to_run",
     "log_healthcare_context",
     "log_stage_runs",
     "logged_text",

@@ -67,6 +67,34 @@ def log_healthcare_context(
     :class:`~medcairn.core.errors.ExternalError` when the store refuses.
     """
     client, run_id = _active_run()
+    return log_context_to_run(
+        client,
+        run_id,
+        context,
+        log_provenance,
+        fhir_version=fhir_version,
+        target=target,
+        urn_namespace=urn_namespace,
+        ledger=ledger,
+        actor=actor,
+        clock=clock,
+    )
+
+
+def log_context_to_run(
+    client: MlflowClient,
+    run_id: str,
+    context: HealthcareRunContext,
+    log_provenance: bool = True,
+    *,
+    fhir_version: Literal["R4", "R5"] = "R4",
+    target: str | Sequence[str] | None = None,
+    urn_namespace: str = "healthchain",
+    ledger: Ledger | None = None,
+    actor: str = "pipeline",
+    clock: Clock | None = None,
+) -> Logged:
+    """As :func:`log_healthcare_context`, to a run that is named instead of the active one."""
     params = kept.parameters(context)
     tags = kept.context_tags(context) | kept.custom_tags(context)
     kept.check_limits(params, tags)
@@ -214,4 +242,11 @@ def _record(ledger: Ledger, actor: str, run_id: str, tags: Mapping[str, str]) ->
         ledger.append(EventType.CONTEXT_LOGGED, actor=actor, record=record)
 
 
-__all__ = ["ContextChanged", "Logged", "is_mlflow_available", "log_healthcare_context", "tag_model_version"]
+__all__ = [
+    "ContextChanged",
+    "Logged",
+    "is_mlflow_available",
+    "log_context_to_run",
+    "log_healthcare_context",
+    "tag_model_version",
+]

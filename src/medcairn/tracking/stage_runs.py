@@ -9,16 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medcairn.core.canonical import JSON
+from medcairn.core.errors import MedcairnError
 from medcairn.core.labels import Label
-from medcairn.tracking.mlflow_tracker import MlflowTracker, PastRun, Status
+from medcairn.core.log import get_logger
+from medcairn.tracking.mlflow_tracker import MlflowTracker, PastRun, Status, open_tracker
 from medcairn.tracking.protocol import Loggable
 
 if TYPE_CHECKING:
-    from medcairn.audit import Event, StoredEvent
+    from medcairn.audit import Event, LedgerAddress, StoredEvent
 
+_log = get_logger(__name__)
 _RUN_TAG = "medcairn.pipeline_run"
 _STEP_TAG = "medcairn.step"
 _PIPELINE = Label("pipeline")
@@ -46,6 +50,23 @@ def log_stage_runs(tracker: MlflowTracker, events: Iterable[StoredEvent], run_id
             if step.inner is not None:
                 tracker.nest(step.inner, child)
     return parent
+
+
+def follow_ledger(
+    tracking_uri: str, artifact_root: Path, experiment: str, ledger: LedgerAddress, run_id: str
+) -> None:
+    """:func:`log_stage_runs` for a run that just ended, from the ledger where it lies.
+
+    MLflow only follows: when it cannot be written to, that is logged and the run stays what it is.
+    """
+    from medcairn.audit import EventType, read_events
+
+    kinds = (EventType.STAGE_STARTED, EventType.STAGE_FINISHED, EventType.STAGE_FAILED)
+    try:
+        tracker = open_tracker(tracking_uri, artifact_root, experiment)
+        log_stage_runs(tracker, read_events(ledger, *kinds), run_id)
+    except MedcairnError as failure:
+        _log.error("stage-runs-not-in-mlflow", failure)
 
 
 @dataclass(frozen=True)
@@ -137,4 +158,4 @@ def _moment(event: Event) -> datetime:
     return datetime.fromisoformat(event.recorded_at)
 
 
-__all__ = ["log_stage_runs"]
+__all__ = ["follow_ledger", "log_stage_runs"]
