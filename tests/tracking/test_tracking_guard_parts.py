@@ -22,6 +22,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from medcairn.core.errors import DataError
+from medcairn.tracking import PhiRefused, store_call
 from medcairn.tracking.guard import judgement
 from medcairn.tracking.guard.artifact_repositories import guarded_repository
 from medcairn.tracking.guard.plain import plain
@@ -156,6 +157,14 @@ def test_a_method_that_mlflow_adds_is_searched_and_reads_are_not() -> None:
     store.delete_tag("r", f"ssn {SECRET}")
     store.log_batch("clean")
     assert len(store.done) == 2
+
+
+def test_our_own_door_to_mlflow_tells_the_refusal() -> None:
+    store = guarded_store(_Store())
+    with pytest.raises(PhiRefused) as refused:
+        store_call("log-param", store.log_param, "r", Param("a", TEXT))
+    assert refused.value.fields == {"field": "log_param.param.value", "found": "ssn", "findings": 1}
+    assert refused.value.__context__ is None
 
 
 def test_a_wrong_call_is_refused_and_still_a_wrong_call_when_off(monkeypatch: pytest.MonkeyPatch) -> None:

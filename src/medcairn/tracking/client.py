@@ -6,7 +6,7 @@ import logging
 import os
 import sqlite3
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 from medcairn.core.errors import ExternalError
 from medcairn.core.files import storage_error
 from medcairn.core.labels import Label
-from medcairn.tracking.failures import MlflowMissing
+from medcairn.tracking.failures import MlflowMissing, phi_refused
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+
+    from medcairn.tracking.guard.judgement import Objection
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -55,7 +57,7 @@ def store_call(action: str, call: Callable[P, T], *args: P.args, **kwargs: P.kwa
     left behind and only the kind of the error is kept.
 
     Raises :class:`ExternalError`; :class:`~medcairn.core.errors.StorageError` when the disk is full or a
-    place cannot be written.
+    place cannot be written, and :class:`PhiRefused` when the PHI guard refused the write.
     """
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
@@ -66,9 +68,12 @@ def store_call(action: str, call: Callable[P, T], *args: P.args, **kwargs: P.kwa
             return call(*args, **kwargs)
     except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError) as failure:
         kind = Label(type(failure).__name__)
+        objections: Sequence[Objection] = getattr(failure, "objections", ())
         full = storage_error(failure) if isinstance(failure, OSError) else None
     if full is not None:
         raise full
+    if objections:
+        raise phi_refused(objections)
     raise ExternalError(
         "The MLflow store refused an operation",
         hint="Check the tracking URI, the disk, and that no other program holds the database",

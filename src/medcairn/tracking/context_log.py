@@ -13,7 +13,7 @@ from medcairn.core.labels import Label
 from medcairn.tracking import logged_context as kept
 from medcairn.tracking.client import store_call
 from medcairn.tracking.context import HealthcareRunContext
-from medcairn.tracking.failures import ContextError, MlflowMissing, NoActiveRun, PhiRefused
+from medcairn.tracking.failures import ContextError, MlflowMissing, NoActiveRun, phi_refused
 from medcairn.tracking.guard.mode import GuardMode, guard_mode
 
 if TYPE_CHECKING:
@@ -163,13 +163,7 @@ def _refuse_identifiers(context: HealthcareRunContext) -> None:
         del fields["patient_context"]
     objections = against("log_healthcare_context", lambda detector: in_fields(detector, "context", fields))
     if objections:
-        raise PhiRefused(
-            "The PHI guard refused the healthcare context",
-            hint="A context holds aggregates and names of things; take the identifier out",
-            field=objections[0].place,
-            found=objections[0].kind,
-            findings=len(objections),
-        )
+        raise phi_refused(objections)
 
 
 def _refuse_change(

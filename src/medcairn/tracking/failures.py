@@ -13,7 +13,13 @@ who know nothing of medcairn.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from medcairn.core.errors import PolicyError, UsageError
+
+if TYPE_CHECKING:
+    from medcairn.tracking.guard.judgement import Objection
 
 INSTALL = "pip install 'medcairn[mlflow]'"
 
@@ -43,9 +49,20 @@ class MlflowMissing(UsageError, ImportError):
 
 
 class PhiRefused(PolicyError, ValueError):
-    """What looks like an identifier is in a context. Names the field and the class, never the value."""
+    """What looks like an identifier was to be written. Names the field and the class, never the value."""
 
     code = "phi_refused"
 
 
-__all__ = ["INSTALL", "ContextError", "MlflowMissing", "NoActiveRun", "PhiRefused"]
+def phi_refused(objections: Sequence[Objection]) -> PhiRefused:
+    """The error of what the guard objects to, of which there is at least one."""
+    return PhiRefused(
+        "The PHI guard refused a write to MLflow",
+        hint="Runs hold aggregates and names of things; take the identifier out",
+        field=objections[0].place,
+        found=objections[0].kind,
+        findings=len(objections),
+    )
+
+
+__all__ = ["INSTALL", "ContextError", "MlflowMissing", "NoActiveRun", "PhiRefused", "phi_refused"]

@@ -101,9 +101,10 @@ def _refusal(action: str, objections: Sequence[Objection]) -> Exception:
     first = objections[0]
     more = f" (and {len(objections) - 1} more)" if len(objections) > 1 else ""
     hint = "Take the identifier out and try again" if first.searched else "Nothing goes out unsearched"
-    return MlflowException(
-        f"The PHI guard refused {action}: {first}{more}. {hint}.", error_code=INVALID_PARAMETER_VALUE
-    )
+    text = f"The PHI guard refused {action}: {first}{more}. {hint}."
+    error = MlflowException(text, error_code=INVALID_PARAMETER_VALUE)
+    error.objections = tuple(objections)  # type: ignore[attr-defined]  # read by medcairn.tracking.client
+    return error
 
 
 def detector() -> PhiDetector:
