@@ -207,6 +207,13 @@ def test_without_an_active_run(client: MlflowClient) -> None:
     assert isinstance(refused.value, MedcairnError)
 
 
+def test_a_run_that_is_over_can_be_named(client: MlflowClient) -> None:
+    with mlflow.start_run() as run:
+        pass
+    log_healthcare_context(HealthcareRunContext("m", "1"), run_id=run.info.run_id, client=client)
+    assert client.get_run(run.info.run_id).data.params["healthcare.model_id"] == "m"
+
+
 def test_the_digests_go_into_the_ledger_once(client: MlflowClient, run_id: str, tmp_path: Path) -> None:
     with new_study(tmp_path / "study") as ledger:
         for _ in range(2):

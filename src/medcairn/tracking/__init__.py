@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from medcairn.tracking.context_log import (
         ContextChanged,
         is_mlflow_available,
-        log_context_to_run,
         log_healthcare_context,
         tag_model_version,
     )
@@ -55,7 +54,6 @@ __all__ = [
     "database_uri",
     "follow_ledger",
     "is_mlflow_available",
-    "log_context_to_run",
     "log_healthcare_context",
     "log_stage_runs",
     "logged_text",

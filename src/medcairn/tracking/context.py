@@ -7,7 +7,7 @@ tracking, draft of January 2026). Nothing here needs MLflow.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -151,7 +151,7 @@ class HealthcareRunContext(metaclass=fields.Checked):
         self,
         fhir_version: Literal["R4", "R5"] = "R4",
         *,
-        target: str | tuple[str, ...] | list[str] | None = None,
+        target: str | Sequence[str] | None = None,
         urn_namespace: str = "healthchain",
         clock: Clock | None = None,
     ) -> dict[str, JSON]:

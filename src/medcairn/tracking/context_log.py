@@ -43,6 +43,8 @@ def log_healthcare_context(
     context: HealthcareRunContext,
     log_provenance: bool = True,
     *,
+    run_id: str | None = None,
+    client: MlflowClient | None = None,
     fhir_version: Literal["R4", "R5"] = "R4",
     target: str | Sequence[str] | None = None,
     urn_namespace: str = "healthchain",
@@ -50,7 +52,7 @@ def log_healthcare_context(
     actor: str = "pipeline",
     clock: Clock | None = None,
 ) -> Logged:
-    """Log ``context`` to the active MLflow run, and return what was logged.
+    """Log ``context`` to the active MLflow run, or to ``run_id`` of ``client``, and return what was logged.
 
     Parameters ``healthcare.…``, tags ``healthchain.…``, ``custom_metadata`` as tags ``healthcare.custom.…``,
     and the FHIR Provenance as the artifact ``fhir_provenance.json``, whose digest comes back under that name.
@@ -66,35 +68,8 @@ def log_healthcare_context(
     than MLflow takes, :class:`PhiRefused` when the guard finds an identifier, and
     :class:`~medcairn.core.errors.ExternalError` when the store refuses.
     """
-    client, run_id = _active_run()
-    return log_context_to_run(
-        client,
-        run_id,
-        context,
-        log_provenance,
-        fhir_version=fhir_version,
-        target=target,
-        urn_namespace=urn_namespace,
-        ledger=ledger,
-        actor=actor,
-        clock=clock,
-    )
-
-
-def log_context_to_run(
-    client: MlflowClient,
-    run_id: str,
-    context: HealthcareRunContext,
-    log_provenance: bool = True,
-    *,
-    fhir_version: Literal["R4", "R5"] = "R4",
-    target: str | Sequence[str] | None = None,
-    urn_namespace: str = "healthchain",
-    ledger: Ledger | None = None,
-    actor: str = "pipeline",
-    clock: Clock | None = None,
-) -> Logged:
-    """As :func:`log_healthcare_context`, to a run that is named instead of the active one."""
+    client = client or _client()
+    run_id = run_id or _active_run()
     params = kept.parameters(context)
     tags = kept.context_tags(context) | kept.custom_tags(context)
     kept.check_limits(params, tags)
@@ -104,7 +79,7 @@ def log_context_to_run(
     provenance = found.tags.get(kept.PROVENANCE_DIGEST)
     if log_provenance and provenance is None:
         resource = context.to_fhir_provenance(
-            fhir_version, target=_listed(target), urn_namespace=urn_namespace, clock=clock
+            fhir_version, target=target, urn_namespace=urn_namespace, clock=clock
         )
         provenance = _log_provenance(client, run_id, resource)
     if provenance is not None:
@@ -137,18 +112,13 @@ def _client() -> MlflowClient:
     return MlflowClient()
 
 
-def _active_run() -> tuple[MlflowClient, str]:
-    client = _client()
+def _active_run() -> str:
     import mlflow
 
     run = mlflow.active_run()
     if run is None:
         raise NoActiveRun
-    return client, str(run.info.run_id)
-
-
-def _listed(target: str | Sequence[str] | None) -> str | list[str] | None:
-    return target if target is None or isinstance(target, str) else list(target)
+    return str(run.info.run_id)
 
 
 def _refuse_identifiers(context: HealthcareRunContext) -> None:
@@ -240,7 +210,6 @@ __all__ = [
     "ContextChanged",
     "Logged",
     "is_mlflow_available",
-    "log_context_to_run",
     "log_healthcare_context",
     "tag_model_version",
 ]

@@ -57,20 +57,15 @@ def provenance(
     if not _NAMESPACE.match(urn_namespace):
         raise problem("urn_namespace", "not_a_urn_namespace")
     urns = _Urns(urn_namespace)
-    named = f"{context.model_id} {context.version}"
-    made = coding.data_operation("DERIVE", "derive")
-    performer: dict[str, JSON] = {
-        "type": coding.participant("performer"),
-        "who": {**coding.uri_reference(urns("model", context.model_id, context.version), named)},
-    }
-    if context.organization is not None:
-        performer["onBehalfOf"] = {"display": context.organization}
     found: dict[str, JSON] = {
         "resourceType": "Provenance",
-        "target": _targets(target, f"Output of the model {named}"),
+        "target": _targets(target, f"Output of the model {context.model_id} {context.version}"),
         "recorded": instant(recorded),
-        "activity": {"coding": [made], **({"text": context.purpose} if context.purpose else {})},
-        "agent": [performer],
+        "activity": {
+            "coding": [coding.data_operation("DERIVE", "derive")],
+            **({"text": context.purpose} if context.purpose else {}),
+        },
+        "agent": [_agent(context, urns)],
     }
     sources = [_named(source) for source in context.data_sources]
     policy: list[JSON] = [urns("datasource", name) for name, _ in sources]
@@ -78,16 +73,29 @@ def provenance(
     if policy:
         found["policy"] = policy
     if sources:
-        found["entity"] = [
-            {
-                "role": "source",
-                "what": coding.digest_reference(digest, name)
-                if digest is not None
-                else coding.uri_reference(urns("datasource", name), name),
-            }
-            for name, digest in sources
-        ]
+        found["entity"] = [_entity(name, digest, urns) for name, digest in sources]
     return found
+
+
+def _agent(context: HealthcareRunContext, urns: _Urns) -> dict[str, JSON]:
+    from medcairn.audit.export.fhir import coding
+
+    urn = urns("model", context.model_id, context.version)
+    agent: dict[str, JSON] = {
+        "type": coding.participant("performer"),
+        "who": coding.uri_reference(urn, f"{context.model_id} {context.version}"),
+    }
+    if context.organization is not None:
+        agent["onBehalfOf"] = {"display": context.organization}
+    return agent
+
+
+def _entity(name: str, digest: Digest | None, urns: _Urns) -> dict[str, JSON]:
+    from medcairn.audit.export.fhir import coding
+
+    if digest is not None:
+        return {"role": "source", "what": coding.digest_reference(digest, name)}
+    return {"role": "source", "what": coding.uri_reference(urns("datasource", name), name)}
 
 
 class _Urns:
