@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -35,9 +36,11 @@ class Colour(StrEnum):
 
 
 @pytest.fixture(scope="session")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One folder with one database for all tests here: making its tables takes seconds."""
-    return tmp_path_factory.mktemp("tracking")
+def place(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Path:
+    """One folder with one database for all tests of this file."""
+    folder = tmp_path_factory.mktemp("tracking")
+    shutil.copy(empty_store, folder / "mlflow.db")
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -47,6 +47,7 @@ class EventType(StrEnum):
     RECORD_SIGNED = "record.signed"
     SIGNING_REFUSED = "signing.refused"
     MODEL_TRANSITIONED = "model.transitioned"
+    CONTEXT_LOGGED = "context.logged"
     PREDICTION_MADE = "prediction.made"
     TRAIL_VERIFIED = "trail.verified"
     SUBJECT_REIDENTIFIED = "subject.reidentified"

@@ -202,6 +202,12 @@ class AccessSection(_Record):
     )
 
 
+class TrackingSection(_Record):
+    """What goes into MLflow beside the training."""
+
+    stages: bool = Field(default=False, description="Each step of a run as an MLflow run with its digests.")
+
+
 class ServingSection(_Record):
     """The prediction service."""
 
@@ -242,6 +248,7 @@ class Settings(_Record):
     validation: ValidationSection = ValidationSection()
     approval: ApprovalSection = ApprovalSection()
     access: AccessSection = AccessSection()
+    tracking: TrackingSection = TrackingSection()
     serving: ServingSection = ServingSection()
     deployment: DeploymentSection = DeploymentSection()
     monitoring: MonitoringSection = MonitoringSection()
@@ -335,6 +342,7 @@ __all__ = [
     "Settings",
     "SplitSection",
     "StudySection",
+    "TrackingSection",
     "TrainingSection",
     "ValidationSection",
     "parse_settings",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import fcntl
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from medcairn.pipeline.resources import Meter
 from medcairn.pipeline.stages import STEP_NAMES, STEPS, Step
 from medcairn.pipeline.study import Study, acting_person
 from medcairn.pipeline.versions import present_version
+from medcairn.tracking import follow_ledger
 
 _SILVER = "silver"
 _ON_SILVER = frozenset(STEP_NAMES[1 + next(n for n, step in enumerate(STEPS) if _SILVER in step.writes) :])
@@ -129,8 +130,11 @@ def run_steps(
     Raises the error of the step that failed, after recording it; earlier steps stay finished.
     """
     outcomes: list[StepOutcome] = []
-    with only_run(study), study.ledger() as ledger:
+    with only_run(study), study.ledger() as ledger, ExitStack() as ending:
         run_id = study.ids.new()
+        if study.settings.tracking.stages:
+            place = study.tracking_uri, study.root / "mlartifacts", study.settings.study.name
+            ending.callback(follow_ledger, *place, study.ledger_file, run_id)
         ledger.append(
             EventType.RUN_STARTED,
             actor=acting_person(),

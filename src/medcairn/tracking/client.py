@@ -6,17 +6,20 @@ import logging
 import os
 import sqlite3
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from medcairn.core.errors import ExternalError, UsageError
+from medcairn.core.errors import ExternalError
 from medcairn.core.files import storage_error
 from medcairn.core.labels import Label
+from medcairn.tracking.failures import MlflowMissing, phi_refused
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+
+    from medcairn.tracking.guard.judgement import Objection
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -40,8 +43,8 @@ def open_client(tracking_uri: str) -> MlflowClient:
 
     The first client of a new SQLite file makes its tables, which takes some seconds.
 
-    Raises :class:`UsageError` when MLflow is not installed, :class:`ExternalError` when the store cannot be
-    opened.
+    Raises :class:`MlflowMissing` when MLflow is not installed, and :class:`ExternalError` when the store
+    cannot be opened.
     """
     _load()
     return store_call("open", _client, tracking_uri)
@@ -54,7 +57,7 @@ def store_call(action: str, call: Callable[P, T], *args: P.args, **kwargs: P.kwa
     left behind and only the kind of the error is kept.
 
     Raises :class:`ExternalError`; :class:`~medcairn.core.errors.StorageError` when the disk is full or a
-    place cannot be written.
+    place cannot be written, and :class:`PhiRefused` when the PHI guard refused the write.
     """
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
@@ -65,9 +68,12 @@ def store_call(action: str, call: Callable[P, T], *args: P.args, **kwargs: P.kwa
             return call(*args, **kwargs)
     except (MlflowException, SQLAlchemyError, sqlite3.Error, OSError) as failure:
         kind = Label(type(failure).__name__)
+        objections: Sequence[Objection] = getattr(failure, "objections", ())
         full = storage_error(failure) if isinstance(failure, OSError) else None
     if full is not None:
         raise full
+    if objections:
+        raise phi_refused(objections)
     raise ExternalError(
         "The MLflow store refused an operation",
         hint="Check the tracking URI, the disk, and that no other program holds the database",
@@ -97,7 +103,7 @@ def _load() -> None:
     except ImportError:
         missing = True
     if missing:
-        raise UsageError("MLflow is not installed", hint="Install it with: pip install 'medcairn[mlflow]'")
+        raise MlflowMissing
     # MLflow configures its own logger while it is imported.
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)

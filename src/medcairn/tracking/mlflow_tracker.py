@@ -6,8 +6,10 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from medcairn.core.files import storage_errors
 from medcairn.core.labels import Label
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 _PARENT_TAG = "mlflow.parentRunId"
 _KEY_TAG = "medcairn.run_key"
+_COMPLETE_TAG = "medcairn.complete"
 _PAGE = 1000
 
 
@@ -64,6 +67,23 @@ class _MlflowRun:
         store_call("set-tags", self._client.log_batch, self._id, tags=rows)
 
 
+Status = Literal["FINISHED", "FAILED", "KILLED"]
+"""How a run ended, in MLflow's words."""
+
+
+@dataclass(frozen=True)
+class PastRun:
+    """A run that happened already: what :meth:`MlflowTracker.record_run` writes down."""
+
+    name: Label
+    started: datetime
+    ended: datetime
+    status: Status
+    params: Mapping[str, Loggable] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    tags: Mapping[str, Loggable] = field(default_factory=dict)
+
+
 class MlflowTracker:
     """Runs in one MLflow experiment. Made by :func:`open_tracker`."""
 
@@ -92,6 +112,52 @@ class MlflowTracker:
         finally:
             store_call("end-run", self._client.set_terminated, run.id, status)
 
+    def record_run(self, past: PastRun, parent: Label | None = None) -> Label:
+        """Write down a run that happened already, nested under the run ``parent`` when given; its id.
+
+        Raises :class:`~medcairn.core.errors.ExternalError` when the store refuses.
+        """
+        from mlflow.entities import Metric, Param, RunTag
+
+        begun, ended = _millis(past.started), _millis(past.ended)
+        tags = {name: logged_text(value) for name, value in past.tags.items()}
+        tags |= {_PARENT_TAG: str(parent)} if parent is not None else {}
+        created = store_call(
+            "start-run",
+            self._client.create_run,
+            self._experiment_id,
+            start_time=begun,
+            tags=tags,
+            run_name=past.name,
+        )
+        run_id = Label(created.info.run_id)
+        store_call(
+            "log-run",
+            self._client.log_batch,
+            run_id,
+            [Metric(Label(name), value, ended, 0) for name, value in past.metrics.items()],
+            [Param(Label(name), logged_text(value)) for name, value in past.params.items()],
+            [RunTag(_COMPLETE_TAG, "true")],
+        )
+        store_call("end-run", self._client.set_terminated, run_id, past.status, ended)
+        return run_id
+
+    def recorded_runs(self, tags: Mapping[str, Loggable]) -> dict[Label, dict[str, str]]:
+        """The tags of each run that :meth:`record_run` wrote whole and that has ``tags``, by its id."""
+        wanted = {_COMPLETE_TAG: Label("true"), **tags}
+        found = store_call(
+            "search-runs",
+            self._client.search_runs,
+            [self._experiment_id],
+            " and ".join(f"tags.\"{name}\" = '{logged_text(value)}'" for name, value in wanted.items()),
+            max_results=_PAGE,
+        )
+        return {Label(run.info.run_id): dict(run.data.tags) for run in found}
+
+    def nest(self, run_id: Label, parent: Label) -> None:
+        """Show the run ``run_id`` under ``parent``."""
+        store_call("nest-run", self._client.set_tag, run_id, _PARENT_TAG, parent)
+
     def close_cut_off_runs(self, name: str) -> int:
         """Mark as KILLED the runs called ``name``, and those under them, that still say RUNNING.
 
@@ -108,6 +174,10 @@ class MlflowTracker:
         for run in found:
             store_call("end-run", self._client.set_terminated, run.info.run_id, "KILLED")
         return len(found)
+
+
+def _millis(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)
 
 
 def open_tracker(tracking_uri: str, artifact_root: Path, experiment: str) -> MlflowTracker:
@@ -133,4 +203,4 @@ def _experiment(client: MlflowClient, artifact_root: Path, name: str) -> str:
     return str(found.experiment_id)
 
 
-__all__ = ["MlflowTracker", "open_tracker"]
+__all__ = ["MlflowTracker", "PastRun", "Status", "open_tracker"]

@@ -16,6 +16,8 @@ from medcairn.core.canonical import JSON
 from medcairn.core.digests import Digest
 
 _URI_SYSTEM = "urn:ietf:rfc:3986"
+_PARTICIPANTS = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
+_OPERATIONS = "http://terminology.hl7.org/CodeSystem/v3-DataOperation"
 OURS = f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, 'medcairn types of event and stages')}"
 """Our own code system, for the types of event and the names of steps; it has no address on the web."""
 
@@ -39,6 +41,16 @@ def coding(system: str, code: str, display: str) -> dict[str, JSON]:
 def own_coding(code: str) -> dict[str, JSON]:
     """A code of ours; it is its own display."""
     return coding(OURS, code, code)
+
+
+def participant(role: str) -> dict[str, JSON]:
+    """``Provenance.agent.type``: a code of provenance-participant-type, whose display is its code."""
+    return {"coding": [coding(_PARTICIPANTS, role, role.capitalize())]}
+
+
+def data_operation(code: str, display: str) -> dict[str, JSON]:
+    """``Provenance.activity``: what was done to data, a code of v3-DataOperation."""
+    return coding(_OPERATIONS, code, display)
 
 
 def kind_of(event: Event) -> dict[str, JSON]:
@@ -105,11 +117,13 @@ __all__ = [
     "agent_reference",
     "artifact_reference",
     "coding",
+    "data_operation",
     "digest_reference",
     "digest_uri",
     "event_uri",
     "kind_of",
     "outcome_of",
     "own_coding",
+    "participant",
     "uri_reference",
 ]

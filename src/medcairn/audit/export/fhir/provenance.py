@@ -10,9 +10,8 @@ from medcairn.audit.signed import Signed, signature_of
 from medcairn.core.canonical import JSON, canonical_json
 from medcairn.core.digests import Digest
 
-_PARTICIPANTS = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
 _SIGNATURES = "urn:iso-astm:E1762-95:2013"
-_CREATE = coding.coding("http://terminology.hl7.org/CodeSystem/v3-DataOperation", "CREATE", "create")
+_CREATE = coding.data_operation("CREATE", "create")
 _SIGN = coding.coding(
     "http://terminology.hl7.org/CodeSystem/v3-DocumentCompletion", "LA", "legally authenticated"
 )
@@ -62,7 +61,7 @@ def _targets(event: Event) -> list[JSON]:
 
 def _agent(event: Event, role: str) -> dict[str, JSON]:
     return {
-        "type": {"coding": [coding.coding(_PARTICIPANTS, role, role.capitalize())]},
+        "type": coding.participant(role),
         "who": coding.agent_reference(event.actor),
     }
 
