@@ -51,6 +51,8 @@ class EventType(StrEnum):
     TRAIL_VERIFIED = "trail.verified"
     SUBJECT_REIDENTIFIED = "subject.reidentified"
     KEY_ROTATED = "key.rotated"
+    TRACKING_ACCESSED = "tracking.accessed"
+    TRACKING_REFUSED = "tracking.refused"
 
 
 @dataclass(frozen=True)
