@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -50,8 +50,8 @@ class _Passing:
     """One request on its way, as far as it is known."""
 
     method: str
-    template: Label = Label("unknown")
-    caller: Caller | None = field(default=None)
+    template: Label
+    caller: Caller | None = None
     begun: bool = False
 
 
@@ -70,7 +70,7 @@ class GuardedMlflow:
             await send({"type": "websocket.close", "code": 1008})
             return
         method = scope["method"] if scope["method"] in _METHODS else "OTHER"
-        passing = _Passing(method)
+        passing = _Passing(method, Label("unknown"))
         refusal: RequestRefused | None = None
         kind = ""
         try:

@@ -1,7 +1,7 @@
 """A self-test before serving: made-up identifiers are sent by several routes, and none may come through.
 
-Behind the guards stands a trap in MLflow's place, so that nothing is stored whatever happens. One clean request
-must reach the trap: a guard that refuses everything proves nothing.
+Behind the guards stands a trap in MLflow's place, so that nothing is stored whatever happens. One clean
+request must reach the trap: a guard that refuses everything proves nothing.
 """
 
 from __future__ import annotations
@@ -52,7 +52,9 @@ def _probes() -> Iterator[_Probe]:
     yield _Probe(
         "gzip", "POST", "/api/2.0/mlflow/experiments/create", body=gzip.compress(_json(named)), headers=zipped
     )
-    yield _Probe("query", "GET", "/api/2.0/mlflow/experiments/get-by-name", query=f"experiment_name={CANARY}".encode())
+    yield _Probe(
+        "query", "GET", "/api/2.0/mlflow/experiments/get-by-name", query=f"experiment_name={CANARY}".encode()
+    )
     yield _Probe("model", "POST", "/api/2.0/mlflow/registered-models/create", body=_json(named))
     yield _Probe("artifact_name", "PUT", f"/api/2.0/mlflow-artifacts/artifacts/0/{CANARY}.txt", body=b"clean")
     yield _Probe("artifact", "PUT", "/api/2.0/mlflow-artifacts/artifacts/0/a.txt", body=CANARY.encode())
@@ -61,7 +63,9 @@ def _probes() -> Iterator[_Probe]:
     span.attributes.add(key="note").value.string_value = CANARY
     binary = (("content-type", "application/x-protobuf"), ("x-mlflow-experiment-id", "0"))
     yield _Probe("spans", "POST", "/v1/traces", body=spans.SerializeToString(), headers=binary)
-    yield _Probe("presigned", "POST", "/api/2.0/mlflow/artifacts/presigned-upload-url", body=b"{}", expected=403)
+    yield _Probe(
+        "presigned", "POST", "/api/2.0/mlflow/artifacts/presigned-upload-url", body=b"{}", expected=403
+    )
     yield _Probe("multipart", "POST", "/api/2.0/mlflow-artifacts/mpu/create/0/a", body=b"{}", expected=403)
     yield _Probe("unknown", "POST", "/api/9.0/mlflow/not-a-route", body=_json(named), expected=403)
 
@@ -121,7 +125,9 @@ async def _check(guards: Guards) -> None:
 
 
 def _through(name: str) -> GuardNotWhole:
-    return GuardNotWhole("A canary was not refused as it should be; the server does not start", probe=Label(name))
+    return GuardNotWhole(
+        "A canary was not refused as it should be; the server does not start", probe=Label(name)
+    )
 
 
 async def _ask(app: GuardedMlflow, probe: _Probe) -> int:

@@ -160,7 +160,9 @@ def _short(key: str) -> str:
 
 
 def _not_theirs() -> RequestRefused:
-    return RequestRefused(403, Check.DEPARTMENT, "This is not among the experiments and models that you reach")
+    return RequestRefused(
+        403, Check.DEPARTMENT, "This is not among the experiments and models that you reach"
+    )
 
 
 __all__ = ["Asked", "Departments", "Resources"]

@@ -63,7 +63,9 @@ def build_guards(folder: ServerFolder, mlflow_app: object, resources: Resources)
     for needed in (folder.people, folder.ledger, folder.ledger_key, folder.detector_key):
         if not needed.is_file():
             raise UsageError(
-                "The tracking server lacks a file", hint="`medcairn mlflow-server` makes what it can", file=needed
+                "The tracking server lacks a file",
+                hint="`medcairn mlflow-server` makes what it can",
+                file=needed,
             )
     clock = SystemClock()
     ledger = Ledger.open(folder.ledger, folder.ledger_key, clock=clock, ids=RandomIds())

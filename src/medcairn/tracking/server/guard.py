@@ -18,7 +18,10 @@ from medcairn.tracking.server.routes import Body, Kind, Request, Route
 from medcairn.tracking.server.settings import Limits
 
 _MOST_FIELDS = 1000
-_LOCATIONS = {"artifactlocation": ("mlflow-artifacts:",), "source": ("mlflow-artifacts:", "models:/", "runs:/")}
+_LOCATIONS = {
+    "artifactlocation": ("mlflow-artifacts:",),
+    "source": ("mlflow-artifacts:", "models:/", "runs:/"),
+}
 """Where artifacts may lie, by the key that says so: behind this server, or the guard never sees them."""
 
 _WITH_LOCATIONS = ("/experiments/create", "/model-versions/create")

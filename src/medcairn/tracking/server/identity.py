@@ -1,7 +1,7 @@
 """Who asks: a person of the people store, a service with a token, or whom a trusted proxy has signed in.
 
-A password is checked with Argon2id and a token in its store; as either takes longer than MLflow's own work, what
-was found good is remembered for some seconds under a keyed hash of the credentials, never the credentials.
+A password is checked with Argon2id and a token in its store; as either takes longer than MLflow's own work,
+what was found good is remembered for some seconds, under a keyed hash and never as it is.
 """
 
 from __future__ import annotations
@@ -95,7 +95,9 @@ class Authenticator:
 
     def _person(self, credentials: str) -> Caller | None:
         try:
-            name, found, password = base64.b64decode(credentials, validate=True).decode("utf-8").partition(":")
+            name, found, password = (
+                base64.b64decode(credentials, validate=True).decode("utf-8").partition(":")
+            )
         except (binascii.Error, UnicodeDecodeError):
             return None
         if not found:
@@ -137,7 +139,9 @@ def _of_roles(roles: Iterable[Role]) -> frozenset[Action]:
 
 
 def _unknown() -> RequestRefused:
-    return RequestRefused(401, Check.AUTHENTICATION, "Sign in: the name, the password or the token is not good")
+    return RequestRefused(
+        401, Check.AUTHENTICATION, "Sign in: the name, the password or the token is not good"
+    )
 
 
 __all__ = ["Authenticator", "Caller"]

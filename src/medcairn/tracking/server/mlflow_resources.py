@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
@@ -17,13 +17,16 @@ _MOST_KEPT = 10_000
 Found = TypeVar("Found")
 
 
+def _store() -> Any:
+    """MLflow's tracking store; only some of its methods have types."""
+    return _get_tracking_store()
+
+
 def artifact_locations() -> Iterator[str]:
     """Where the artifacts of each experiment lie, deleted ones too."""
     token: str | None = None
     while True:
-        page = _get_tracking_store().search_experiments(
-            view_type=ViewType.ALL, max_results=1000, page_token=token
-        )
+        page = _store().search_experiments(view_type=ViewType.ALL, max_results=1000, page_token=token)
         yield from (str(experiment.artifact_location) for experiment in page)
         token = page.token
         if not token:
@@ -33,8 +36,8 @@ def artifact_locations() -> Iterator[str]:
 class MlflowResources:
     """Answers from the store that MLflow's handlers use.
 
-    What belongs to which experiment never changes and is kept; the name of an experiment is read anew after two
-    seconds, because another process may have renamed it.
+    What belongs to which experiment never changes and is kept; the name of an experiment is read anew after
+    two seconds, because another process may have renamed it.
     """
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -49,7 +52,7 @@ class MlflowResources:
             until, name = self._names.get(experiment_id, (0.0, ""))
         if now < until:
             return name
-        found = _or_none(lambda: str(_get_tracking_store().get_experiment(experiment_id).name))
+        found = _or_none(lambda: str(_store().get_experiment(experiment_id).name))
         if found is not None:
             with self._lock:
                 self._names = self._names if len(self._names) < _MOST_KEPT else {}
@@ -77,10 +80,10 @@ def _or_none(look: Callable[[], Found]) -> Found | None:
 
 
 _LOOKUPS: dict[str, Callable[[str], Sequence[str]]] = {
-    "run": lambda thing: [str(_get_tracking_store().get_run(thing).info.experiment_id)],
-    "logged_model": lambda thing: [str(_get_tracking_store().get_logged_model(thing).experiment_id)],
-    "trace": lambda thing: [str(_get_tracking_store().get_trace_info(thing).experiment_id)],
-    "dataset": lambda thing: list(_get_tracking_store().get_dataset_experiment_ids(thing)),
+    "run": lambda thing: [str(_store().get_run(thing).info.experiment_id)],
+    "logged_model": lambda thing: [str(_store().get_logged_model(thing).experiment_id)],
+    "trace": lambda thing: [str(_store().get_trace_info(thing).experiment_id)],
+    "dataset": lambda thing: list(_store().get_dataset_experiment_ids(thing)),
 }
 
 __all__ = ["MlflowResources", "artifact_locations"]

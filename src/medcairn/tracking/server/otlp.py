@@ -9,8 +9,8 @@ from __future__ import annotations
 import base64
 import json
 
-from google.protobuf.json_format import Parse, ParseError
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.json_format import Parse, ParseError  # type: ignore[import-untyped]
+from google.protobuf.message import DecodeError, Message  # type: ignore[import-untyped]
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from medcairn.core.canonical import JSON
@@ -50,8 +50,8 @@ def _known_only(message: ExportTraceServiceRequest) -> bool:
     """Whether a message holds nothing but its fields: cutting out the unknown makes it no shorter."""
     known = ExportTraceServiceRequest()
     known.CopyFrom(message)
-    known.DiscardUnknownFields()  # type: ignore[no-untyped-call]
-    return known.ByteSize() == message.ByteSize()
+    known.DiscardUnknownFields()
+    return bool(known.ByteSize() == message.ByteSize())
 
 
 def _with_binary_ids(value: JSON) -> str:

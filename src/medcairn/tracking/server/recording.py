@@ -48,12 +48,16 @@ class AccessRecorder:
     async def _append(self, kind: EventType, actor: str, record: dict[str, JSON]) -> None:
         loop = asyncio.get_running_loop()
         try:
-            await loop.run_in_executor(self._pool, lambda: self._ledger.append(kind, actor=actor, record=record))
+            await loop.run_in_executor(
+                self._pool, lambda: self._ledger.append(kind, actor=actor, record=record)
+            )
             self._failed = False
         except MedcairnError:
             self._failed = True
         if self._failed:
-            raise RequestRefused(503, Check.AUDIT_FAILED, "The audit trail cannot be written; nothing is served")
+            raise RequestRefused(
+                503, Check.AUDIT_FAILED, "The audit trail cannot be written; nothing is served"
+            )
 
 
 __all__ = ["AccessRecorder"]

@@ -101,8 +101,7 @@ class RouteTable:
         return [
             (method, template)
             for method, template in enumerated.all()
-            if (method, template) not in self._routes
-            and self._reason(template) is Reason.UNKNOWN_ROUTE
+            if (method, template) not in self._routes and self._reason(template) is Reason.UNKNOWN_ROUTE
         ]
 
     def stale(self, enumerated: Enumerated) -> list[tuple[str, str]]:

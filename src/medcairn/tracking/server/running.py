@@ -1,4 +1,4 @@
-"""Starts MLflow behind its guards: the settings that MLflow reads, the files that the server needs, uvicorn."""
+"""Starts MLflow behind its guards: the settings that MLflow reads, the files that are needed, uvicorn."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 @dataclass(frozen=True)
 class ServerOptions:
-    """How to start. ``backend`` is a URI of SQLite or PostgreSQL, ``artifacts`` a folder or a URI of an object
-    store; None for both keeps them in the server's folder."""
+    """How to start. ``backend`` is a URI of SQLite or PostgreSQL, ``artifacts`` a folder or the URI of an
+    object store; None for both keeps them in the server's folder."""
 
     folder: Path
     backend: str | None = None
@@ -43,10 +43,14 @@ def prepare(options: ServerOptions) -> dict[str, str]:
     folder = ServerFolder(options.folder)
     if not folder.people.is_file():
         raise UsageError(
-            "Nobody could sign in here", hint="`medcairn users add` makes the first person", file=folder.people
+            "Nobody could sign in here",
+            hint="`medcairn users add` makes the first person",
+            file=folder.people,
         )
     if options.host not in _LOOPBACK and not options.allowed_hosts:
-        raise UsageError("Beyond this machine the server must know its names", hint="--allow-hosts mlflow.example.org")
+        raise UsageError(
+            "Beyond this machine the server must know its names", hint="--allow-hosts mlflow.example.org"
+        )
     private_folder(folder.ledger_key.parent)
     if not folder.detector_key.exists():
         write_file(folder.detector_key, secrets.token_bytes(32), private=True)
@@ -100,7 +104,9 @@ def _destination(options: ServerOptions) -> str:
     if "://" not in options.artifacts:
         return str(private_folder(Path(options.artifacts)).resolve())
     if not options.artifacts.startswith(_REMOTE):
-        raise UsageError("Artifacts lie in a folder or an object store", hint="s3://, wasbs://, abfss://, gs://")
+        raise UsageError(
+            "Artifacts lie in a folder or an object store", hint="s3://, wasbs://, abfss://, gs://"
+        )
     return options.artifacts
 
 

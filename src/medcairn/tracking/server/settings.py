@@ -45,7 +45,7 @@ class Proxy(_Record):
     secret_file: Path = Field(description="The text that it sends in secret_header, relative to the folder.")
     user_header: HeaderName = "x-forwarded-user"
     groups_header: HeaderName = "x-forwarded-groups"
-    secret_header: HeaderName = "x-medcairn-proxy"
+    secret_header: HeaderName = "x-medcairn-proxy"  # noqa: S105 - the name of a header field
     groups: dict[str, tuple[Role, ...]] = {}
 
 
@@ -117,7 +117,8 @@ class ServerFolder:
         named = environ.get(FOLDER_VARIABLE, "")
         if not named or not Path(named).is_dir():
             raise UsageError(
-                "The tracking server needs its folder", hint=f"Set {FOLDER_VARIABLE}, or `medcairn mlflow-server`"
+                "The tracking server needs its folder",
+                hint=f"Set {FOLDER_VARIABLE}, or `medcairn mlflow-server`",
             )
         return cls(Path(named))
 

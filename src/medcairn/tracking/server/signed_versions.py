@@ -1,8 +1,8 @@
 """What may not change without an e-signature: signed versions, protected aliases, stages.
 
-What is signed is read from the ledger: a version is from the ``model.transitioned`` event on that approves it,
-because nothing is approved there without an e-signature. This server never signs and never moves a model; it
-refuses what the ledger does not show.
+What is signed is read from the ledger: a version is from the ``model.transitioned`` event on that
+approves it, because nothing is approved there without an e-signature. This server never signs and never moves
+a model; it refuses what the ledger does not show.
 """
 
 from __future__ import annotations
@@ -23,7 +23,12 @@ STATE_TAG = "medcairn.state"
 
 _BEFORE_APPROVAL = frozenset({"candidate", "validated"})
 _STAGES = {"production": "production", "staging": "approved", "archived": "retired", "none": ""}
-_EDITS = ("model-versions/update", "model-versions/set-tag", "model-versions/delete-tag", "model-versions/delete")
+_EDITS = (
+    "model-versions/update",
+    "model-versions/set-tag",
+    "model-versions/delete-tag",
+    "model-versions/delete",
+)
 _MODEL_EDITS = ("registered-models/rename", "registered-models/delete")
 
 
@@ -113,7 +118,9 @@ class SignedVersionGuard:
 def _moves(record: Mapping[str, JSON]) -> list[Mapping[str, JSON]]:
     """The version that a move is about, and those that moved in the same act."""
     beside = record.get("beside")
-    others = [each for each in beside if isinstance(each, Mapping)] if isinstance(beside, (list, tuple)) else []
+    others = (
+        [each for each in beside if isinstance(each, Mapping)] if isinstance(beside, (list, tuple)) else []
+    )
     return [record, *others]
 
 

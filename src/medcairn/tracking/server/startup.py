@@ -34,10 +34,10 @@ def _is_proxied(value: str) -> bool:
 
 
 _RULES = (
-    _Rule("_MLFLOW_SERVER_SERVE_ARTIFACTS", _is_on, "Artifacts must go through the server: no --no-serve-artifacts"),
+    _Rule("_MLFLOW_SERVER_SERVE_ARTIFACTS", _is_on, "Artifacts go through the server: --serve-artifacts"),
     _Rule("_MLFLOW_SERVER_ARTIFACT_ROOT", _is_proxied, "Clients must not reach the artifact root themselves"),
     _Rule("_MLFLOW_SERVER_ARTIFACTS_ONLY", _is_off, "A server of artifacts alone keeps no runs"),
-    _Rule("_MLFLOW_SERVER_FILE_STORE", lambda v: v.startswith(_DATABASES), "The store must be SQLite or PostgreSQL"),
+    _Rule("_MLFLOW_SERVER_FILE_STORE", lambda v: v.startswith(_DATABASES), "Stores: SQLite or PostgreSQL"),
     _Rule("_MLFLOW_SGI_NAME", lambda v: v in ("", "uvicorn"), "The guard is ASGI: no gunicorn, no waitress"),
     _Rule("_MLFLOW_SERVER_STATIC_PREFIX", lambda v: not v, "Routes are reviewed without a static prefix"),
     _Rule("MLFLOW_ENABLE_PROXY_MULTIPART_UPLOAD", _is_off, "Multipart uploads go straight to the store"),
@@ -47,7 +47,7 @@ _RULES = (
     _Rule("MLFLOW_ENABLE_WORKSPACES", _is_off, "Departments are by name here; workspaces change every route"),
     _Rule("MLFLOW_SERVER_ENABLE_CUSTOM_SCORERS", _is_off, "Scorers would run code of clients"),
     _Rule("MLFLOW_ENABLE_REMOTE_ASSISTANT", _is_off, "The assistant sends what it reads to others"),
-    _Rule("MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE", _is_off, "MLflow's own checks of hosts and origins stay on"),
+    _Rule("MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE", _is_off, "MLflow's checks of hosts stay on"),
     _Rule("MLFLOW_SERVER_CORS_ALLOWED_ORIGINS", lambda v: "*" not in v, "Origins are named one by one"),
     _Rule("MLFLOW_SERVER_ALLOWED_HOSTS", lambda v: "*" not in v.split(","), "Hosts are named one by one"),
 )  # fmt: skip
@@ -75,7 +75,7 @@ def check_locations(locations: Iterable[str]) -> None:
     if direct:
         raise GuardNotWhole(
             "Experiments of this store keep their artifacts where clients reach them past the guard",
-            hint="Begin with a new store, or copy their runs into experiments of a server with proxied artifacts",
+            hint="Begin with a new store, or copy their runs into experiments with proxied artifacts",
             experiments=direct,
         )
 
