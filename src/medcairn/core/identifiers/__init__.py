@@ -11,8 +11,10 @@ from medcairn.core.identifiers.finder import (
     Finding,
     IdentifierFinder,
     allowed_patterns,
+    filled,
     joined,
     shipped_detectors,
+    shipped_fragments,
 )
 
 __all__ = [
@@ -21,6 +23,8 @@ __all__ = [
     "IdentifierClass",
     "IdentifierFinder",
     "allowed_patterns",
+    "filled",
     "joined",
     "shipped_detectors",
+    "shipped_fragments",
 ]

@@ -118,19 +118,25 @@ def allowed_patterns() -> tuple[Detector, ...]:
 
 @cache
 def _shipped() -> Mapping[str, tuple[Detector, ...]]:
-    text = resources.files("medcairn.core.identifiers").joinpath("detectors.yaml").read_text(encoding="utf-8")
-    content = yaml.safe_load(text)
-    fragments = cast("dict[str, str]", content["fragments"])
     return {
-        part: tuple(_detector(entry, fragments) for entry in content[part])
+        part: tuple(
+            _detector(entry, shipped_fragments())
+            for entry in cast("list[Mapping[str, object]]", _content()[part])
+        )
         for part in ("detectors", "allowed")
     }
 
 
+@cache
+def _content() -> Mapping[str, object]:
+    text = resources.files("medcairn.core.identifiers").joinpath("detectors.yaml").read_text(encoding="utf-8")
+    return cast("Mapping[str, object]", yaml.safe_load(text))
+
+
 def _detector(entry: Mapping[str, object], fragments: Mapping[str, str]) -> Detector:
-    pattern = _filled(str(entry["pattern"]), fragments)
+    pattern = filled(str(entry["pattern"]), fragments)
     if "cue" in entry:
-        cue = _filled(str(entry["cue"]), fragments)
+        cue = filled(str(entry["cue"]), fragments)
         pattern = rf"(?<![^\W_])(?i:{cue})(?:(?<=#)|(?!\w)){_AFTER_CUE}(?P<value>{pattern})"
     named = entry.get("class")
     check = entry.get("check")
@@ -145,10 +151,24 @@ def _detector(entry: Mapping[str, object], fragments: Mapping[str, str]) -> Dete
     )
 
 
-def _filled(pattern: str, fragments: Mapping[str, str]) -> str:
+def shipped_fragments() -> Mapping[str, str]:
+    """The fragments of ``detectors.yaml`` (``<date>``, ``<street>`` …), for rule files of other packages."""
+    return cast("Mapping[str, str]", _content()["fragments"])
+
+
+def filled(pattern: str, fragments: Mapping[str, str]) -> str:
     """``pattern`` with the fragments that it names, and those that they name, in place."""
-    filled = _FRAGMENT.sub(lambda match: fragments[match[1]], pattern)
-    return pattern if filled == pattern else _filled(filled, fragments)
+    result = _FRAGMENT.sub(lambda match: fragments[match[1]], pattern)
+    return pattern if result == pattern else filled(result, fragments)
 
 
-__all__ = ["Detector", "Finding", "IdentifierFinder", "allowed_patterns", "joined", "shipped_detectors"]
+__all__ = [
+    "Detector",
+    "Finding",
+    "IdentifierFinder",
+    "allowed_patterns",
+    "filled",
+    "joined",
+    "shipped_detectors",
+    "shipped_fragments",
+]

@@ -1,0 +1,119 @@
+"""The ways in which a text can be read: as it stands, folded, and out of the encodings that it may be in.
+
+A reading that equals its text is not given. Each undoes one encoding; the detector reads what it gets again,
+some levels deep, so that a base64 text within JSON within a percent-encoded URL is reached.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import html
+import json
+import re
+import unicodedata
+from collections.abc import Iterator
+from urllib.parse import unquote
+
+from medcairn.core.canonical import JSON
+
+_PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
+_ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z]{2,31});")
+_ESCAPED = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2})|([nrt\"'/\\]))")
+_BASE64 = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{14,}={0,2}(?![A-Za-z0-9+/_=-])")
+_WRAPPED = re.compile(r"(?<=[A-Za-z0-9+/]{60})\r?\n(?=[A-Za-z0-9+/=])")
+_URL_SAFE = str.maketrans("-_", "+/")
+_NAMED_ESCAPES = {"n": "\n", "r": "\n", "t": "\t"}
+_DASHES = dict.fromkeys(map(ord, "‐‑‒–—―−﹘﹣-"), "-")
+_FEWEST_DECODED = 8
+
+
+def folded(text: str) -> str:
+    """A text without disguise: compatibility forms (Unicode NFKC), no invisible marks, plain digits and dashes.
+
+    ASCII texts are given back as they are.
+    """
+    if text.isascii():
+        return text
+    plain = unicodedata.normalize("NFKC", text).translate(_DASHES)
+    if plain.isascii():
+        return plain
+    return "".join(_plain(mark) for mark in plain if mark.isascii() or unicodedata.category(mark) != "Cf")
+
+
+def _plain(mark: str) -> str:
+    if not mark.isascii() and mark.isdigit():
+        return str(unicodedata.digit(mark))
+    return mark
+
+
+def decoded(text: str) -> Iterator[str]:
+    """Every other reading of a text: percent-encoding, HTML entities, backslash escapes, base64."""
+    if "%" in text and _PERCENT.search(text):
+        yield unquote(text)
+        if "+" in text:
+            yield unquote(text.replace("+", " "))
+    if "&" in text and _ENTITY.search(text):
+        yield html.unescape(text)
+    if "\\" in text:
+        unescaped = _ESCAPED.sub(_unescaped, text)
+        if unescaped != text:
+            yield unescaped
+    if len(text) >= 14:
+        yield from _from_base64(text)
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    code = match[1] or match[2]
+    if code is not None:
+        return chr(int(code, 16))
+    return _NAMED_ESCAPES.get(match[3], match[3])
+
+
+def _from_base64(text: str) -> Iterator[str]:
+    """The texts that base64 words of a text hold (RFC 4648, both alphabets, padded or not)."""
+    if "\n" in text:
+        text = _WRAPPED.sub("", text)
+    for match in _BASE64.finditer(text):
+        word = match[0]
+        if word.islower() or word.isdigit() or (word.isalpha() and word.isupper()):
+            continue  # a name, a number; base64 of text has both cases
+        plain = _printable(word)
+        if plain is not None:
+            yield plain
+
+
+def _printable(word: str) -> str | None:
+    body = word.rstrip("=").translate(_URL_SAFE)
+    try:
+        text = base64.b64decode(body + "=" * (-len(body) % 4), validate=True).decode("utf-8")
+    except (binascii.Error, ValueError):
+        return None
+    shown = sum(mark.isprintable() or mark in "\r\n\t" for mark in text)
+    return text if len(text) >= _FEWEST_DECODED and shown == len(text) else None
+
+
+def json_in(text: str) -> JSON:
+    """The JSON value that a text is, when it is an object, an array or a string; else ``None``.
+
+    Numbers are left as they are written, and of a name that an object has twice both values are kept:
+    readers differ on which one counts.
+    """
+    start = text.lstrip()[:1]
+    if not start or start not in '{["':
+        return None
+    try:
+        value: JSON = json.loads(text, object_pairs_hook=_members, parse_int=str, parse_float=str)
+    except (ValueError, RecursionError):
+        return None
+    return value
+
+
+def _members(pairs: list[tuple[str, JSON]]) -> JSON:
+    members = dict(pairs)
+    if len(members) == len(pairs):
+        return members
+    return [{name: value} for name, value in pairs]
+
+
+__all__ = ["decoded", "folded", "json_in"]
