@@ -39,6 +39,7 @@ GROUPS = (
     "tokens",
     "approve",
     "serve",
+    "mlflow_server",
     "audit",
     "hospital",
     "doctor",

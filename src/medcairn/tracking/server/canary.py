@@ -35,7 +35,7 @@ class _Probe:
     query: bytes = b""
     body: bytes = b""
     headers: tuple[tuple[str, str], ...] = (("content-type", "application/json"),)
-    expected: int = 400
+    expected: tuple[int, ...] = (400,)
 
 
 def _json(value: object) -> bytes:
@@ -57,17 +57,18 @@ def _probes() -> Iterator[_Probe]:
     )
     yield _Probe("model", "POST", "/api/2.0/mlflow/registered-models/create", body=_json(named))
     yield _Probe("artifact_name", "PUT", f"/api/2.0/mlflow-artifacts/artifacts/0/{CANARY}.txt", body=b"clean")
-    yield _Probe("artifact", "PUT", "/api/2.0/mlflow-artifacts/artifacts/0/a.txt", body=CANARY.encode())
+    yield _Probe("artifact", "PUT", "/api/2.0/mlflow-artifacts/artifacts/0/a.txt", body=CANARY.encode(), expected=(400, 415)
+    )
     spans = ExportTraceServiceRequest()
     span = spans.resource_spans.add().scope_spans.add().spans.add(trace_id=b"0" * 16, span_id=b"0" * 8)
     span.attributes.add(key="note").value.string_value = CANARY
     binary = (("content-type", "application/x-protobuf"), ("x-mlflow-experiment-id", "0"))
     yield _Probe("spans", "POST", "/v1/traces", body=spans.SerializeToString(), headers=binary)
     yield _Probe(
-        "presigned", "POST", "/api/2.0/mlflow/artifacts/presigned-upload-url", body=b"{}", expected=403
+        "presigned", "POST", "/api/2.0/mlflow/artifacts/presigned-upload-url", body=b"{}", expected=(403,)
     )
-    yield _Probe("multipart", "POST", "/api/2.0/mlflow-artifacts/mpu/create/0/a", body=b"{}", expected=403)
-    yield _Probe("unknown", "POST", "/api/9.0/mlflow/not-a-route", body=_json(named), expected=403)
+    yield _Probe("multipart", "POST", "/api/2.0/mlflow-artifacts/mpu/create/0/a", body=b"{}", expected=(403,))
+    yield _Probe("unknown", "POST", "/api/9.0/mlflow/not-a-route", body=_json(named), expected=(403,))
 
 
 class _Anybody:
@@ -117,9 +118,9 @@ async def _check(guards: Guards) -> None:
     for probe in _probes():
         if await _ask(stranger, probe) != 401 or trap.reached:
             raise _through(probe.name)
-        if await _ask(known, probe) != probe.expected or trap.reached:
+        if await _ask(known, probe) not in probe.expected or trap.reached:
             raise _through(probe.name)
-    clean = _Probe("clean", "POST", "/api/2.0/mlflow/runs/search", body=_json({"experiment_ids": ["0"]}))
+    clean = _Probe("clean", "POST", "/api/2.0/mlflow/experiments/search", body=_json({"max_results": 1}))
     if await _ask(known, clean) != 200 or trap.reached != 1:
         raise GuardNotWhole("The guard refuses what is clean, so its self-test says nothing")
 

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
 from medcairn.core.canonical import JSON
+from medcairn.core.errors import shown
 from medcairn.core.labels import Label
 from medcairn.phi import PhiDetector, PhiFinding
-from medcairn.phi.artifacts import ArtifactRefused, scan_artifact
+from medcairn.phi.artifacts import ArtifactLimits, ArtifactRefused, Reason, scan_artifact
 from medcairn.tracking.server.bodies import Headers, Spooled, parse_json
 from medcairn.tracking.server.departments import Asked
 from medcairn.tracking.server.otlp import spans_as_json
 from medcairn.tracking.server.refusals import Check, RequestRefused
 from medcairn.tracking.server.routes import Body, Kind, Request, Route
-from medcairn.tracking.server.settings import Limits
+from medcairn.tracking.server.settings import Limits, Pickles
 
 _MOST_FIELDS = 1000
 _LOCATIONS = {
@@ -83,19 +84,22 @@ class PhiGuard:
             found += self.detector.find(value, location=Label(f"path.{name}"))
         for position, (name, value) in enumerate(pairs):
             found += self.detector.find(name, location=Label(f"query[{position}].name"))
-            found += self.detector.find(value, location=Label(f"query[{position}].value"))
+            found += self.detector.find(value, location=Label(f"query[{position}].value"), cue=name)
         return found
 
     def _in_artifact(self, name: str, body: Spooled) -> list[PhiFinding]:
         body.stream.seek(0)
         refused: ArtifactRefused | None = None
         try:
-            return scan_artifact(name, body.stream, self.detector)
+            return scan_artifact(name, body.stream, self.detector, limits=self._artifact_limits())
         except ArtifactRefused as failure:
             refused = failure
-        reason = refused.fields.get("reason")
-        why = reason if isinstance(reason, Label) else Label("unreadable")
-        raise RequestRefused(415, Check.ARTIFACT, f"Refused by the PHI guard: this artifact is {why}")
+        why = shown(refused.fields.get("reason", Reason.UNREADABLE))
+        raise RequestRefused(415, Check.ARTIFACT, f"Refused by the PHI guard, this artifact: {why}")
+
+    def _artifact_limits(self) -> ArtifactLimits:
+        limits = self.limits
+        return ArtifactLimits(largest=limits.artifact_bytes, allow_pickle=limits.pickles is Pickles.SEARCHED)
 
 
 def _query(query: bytes) -> list[tuple[str, str]]:

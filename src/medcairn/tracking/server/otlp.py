@@ -78,7 +78,7 @@ def _texts(message: Message, depth: int) -> dict[str, JSON]:
             continue
         many = not isinstance(value, (str, bytes, Message)) and hasattr(value, "__len__")
         items = [_text(item, depth) for item in (value if many else [value])]
-        found[field.name] = items if many else items[0]
+        found[field.json_name] = items if many else items[0]
     return found
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated
@@ -49,12 +50,20 @@ class Proxy(_Record):
     groups: dict[str, tuple[Role, ...]] = {}
 
 
+class Pickles(StrEnum):
+    """What happens to pickled models. They are never loaded here; whoever loads one runs its code."""
+
+    REFUSED = "refused"
+    SEARCHED = "searched"
+
+
 class Limits(_Record):
-    """The largest bodies, in bytes, after inflating."""
+    """The largest bodies, in bytes, after inflating; and what is done with pickles."""
 
     json_bytes: int = Field(default=8 << 20, ge=1024)
     spans_bytes: int = Field(default=16 << 20, ge=1024)
     artifact_bytes: int = Field(default=1 << 30, ge=1024)
+    pickles: Pickles = Pickles.REFUSED
     spooled_at_a_time: int = Field(default=4, ge=1, le=64)
 
 
@@ -159,6 +168,7 @@ __all__ = [
     "SETTINGS_FILE",
     "Department",
     "Limits",
+    "Pickles",
     "Proxy",
     "ProxySettings",
     "ServerFolder",
