@@ -8,6 +8,11 @@ from pathlib import Path
 import pytest
 from audit.postgres_server import DATABASE, OWNER, PostgresServer, binaries
 
+from medcairn.tracking.server.app import Guards
+from medcairn.tracking.server.factory import build_guards, mlflow_application
+from medcairn.tracking.server.running import ServerOptions, prepare
+from medcairn.tracking.server.settings import ServerFolder
+
 from .tracking_server import Server, make_folder, running
 
 
@@ -30,3 +35,23 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server,
             yield started, database
     finally:
         database.remove()
+
+
+class NoResources:
+    """A store without anything in it."""
+
+    def experiment_name(self, experiment_id: str) -> str | None:
+        return None
+
+    def experiments_of(self, sort: str, thing: str) -> None:
+        return None
+
+
+@pytest.fixture(scope="session")
+def guards(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guards]:
+    """The guards as a server builds them, for the routes of the installed MLflow, around no MLflow."""
+    folder = make_folder(tmp_path_factory.mktemp("guards"))
+    prepare(ServerOptions(folder))
+    built = build_guards(ServerFolder(folder), mlflow_application(), NoResources())
+    yield built
+    built.recorder.close()

@@ -88,6 +88,15 @@ def _otlp(where: str, *, zipped: bool = False) -> Send:
     return send
 
 
+def _header(clean: Clean, phi: str) -> httpx.Response:
+    headers = {
+        "content-type": "application/x-protobuf",
+        "x-mlflow-experiment-id": clean.experiment,
+        "x-mlflow-run-id": phi,
+    }
+    return clean.http.post("/v1/traces", content=_spans("", where="").SerializeToString(), headers=headers)
+
+
 def _otlp_json(clean: Clean, phi: str) -> httpx.Response:
     attribute = {"key": "input", "value": {"stringValue": phi}}
     span = {"traceId": "01" * 16, "spanId": "02" * 8, "name": "predict", "attributes": [attribute]}
@@ -151,7 +160,7 @@ WRITES: dict[str, Send] = {
     ),
     "experiment name": lambda c, p: c.post(API + "experiments/create", name=f"study {p}"),
     "experiment rename": lambda c, p: c.post(
-        API + "experiments/update", experiment_id=c.experiment, new_name=f"study {p}"
+        API + "experiments/update", experiment_id=c.experiment, new_name=f"renamed {p}"
     ),
     "experiment tag": lambda c, p: c.post(
         API + "experiments/set-experiment-tag", experiment_id=c.experiment, key="note", value=p
@@ -178,7 +187,8 @@ WRITES: dict[str, Send] = {
     ),
     "logged model name": lambda c, p: c.post(API + "logged-models", experiment_id=c.experiment, name=p),
     "logged model parameter": lambda c, p: c.post(
-        API + f"logged-models/{c.logged_model}/params", params=[{"key": "who", "value": p}]
+        API + f"logged-models/{c.logged_model}/params",
+        model_id=c.logged_model, params=[{"key": "who", "value": p}],
     ),
     "logged model tag": lambda c, p: c.http.patch(
         API + f"logged-models/{c.logged_model}/tags", json={"tags": [{"key": "who", "value": p}]}
@@ -191,7 +201,10 @@ WRITES: dict[str, Send] = {
     ),
     "assessment": lambda c, p: c.post(
         V3 + "traces/tr-" + "03" * 16 + "/assessments",
-        assessment={"assessment_name": "ok", "rationale": p, "trace_id": "tr-" + "03" * 16},
+        assessment={
+            "assessment_name": "ok", "rationale": p, "trace_id": "tr-" + "03" * 16,
+            "source": {"source_type": "HUMAN", "source_id": "reviewer"}, "feedback": {"value": "yes"},
+        },
     ),
     "spans in JSON": _otlp_json,
     "spans, name": _otlp("name"),
@@ -223,10 +236,7 @@ WRITES: dict[str, Send] = {
         "/graphql", query="query Q($d: MlflowGetRunInput!) { mlflowGetRun(input: $d) { apiError { code } } }",
         variables={"d": {"runId": p}},
     ),
-    "header of a span": lambda c, p: c.http.post(
-        "/v1/traces", content=b"", headers={"x-mlflow-run-id": p, "x-mlflow-experiment-id": c.experiment,
-                                            "content-type": "application/x-protobuf"},
-    ),
+    "header of a span": _header,
 }  # fmt: skip
 
 __all__ = ["AJAX", "API", "FILES", "V3", "WRITES", "Clean", "Send", "sent"]

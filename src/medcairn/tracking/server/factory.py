@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import cast
 
 from starlette.types import ASGIApp
 
@@ -41,20 +43,32 @@ def guarded(environ: Mapping[str, str]) -> ASGIApp:
     """As :func:`create_app`, from ``environ``. Reads nothing of MLflow's before the settings are checked."""
     check_environment(environ)
     folder = ServerFolder.of_environment(environ)
-    # Only now: importing MLflow's server takes seconds, and reads the environment.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # deprecations between MLflow, Flask and Starlette
-        from mlflow.server.fastapi_app import app as mlflow_app
+    mlflow_app = mlflow_application()
+    from medcairn.tracking.server.mlflow_resources import MlflowResources, artifact_locations
 
-        from medcairn.tracking.server.mlflow_resources import MlflowResources, artifact_locations
-
+    with _no_warnings():
         check_locations(artifact_locations())
-        guards = build_guards(folder, mlflow_app, MlflowResources())
+    guards = build_guards(folder, mlflow_app, MlflowResources())
     from medcairn.tracking.server.canary import check_canaries
 
     check_canaries(guards)
     _silence_access_log()
     return GuardedMlflow(mlflow_app, guards)
+
+
+def mlflow_application() -> ASGIApp:
+    """MLflow's own application. Importing it takes seconds and reads the environment."""
+    with _no_warnings():
+        from mlflow.server.fastapi_app import app
+    return cast("ASGIApp", app)
+
+
+@contextmanager
+def _no_warnings() -> Iterator[None]:
+    """Deprecations between MLflow, Flask, Starlette and SQLAlchemy are theirs."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def build_guards(folder: ServerFolder, mlflow_app: object, resources: Resources) -> Guards:
@@ -110,4 +124,4 @@ def _detector_key(folder: ServerFolder) -> bytes:
     return key
 
 
-__all__ = ["build_guards", "create_app", "guarded"]
+__all__ = ["build_guards", "create_app", "guarded", "mlflow_application"]
