@@ -24,9 +24,13 @@ def clean(server: Server) -> Iterator[Clean]:
 
 
 @pytest.mark.parametrize("way", WRITES)
-def test_without_signing_in_it_is_401_before_anything_is_looked_at(server: Server, clean: Clean, way: str) -> None:
+def test_without_signing_in_it_is_401_before_anything_is_looked_at(
+    server: Server, clean: Clean, way: str
+) -> None:
     with httpx.Client(base_url=server.url) as stranger:
-        answer = WRITES[way](Clean(stranger, clean.experiment, clean.run, clean.model, clean.logged_model), SSN)
+        answer = WRITES[way](
+            Clean(stranger, clean.experiment, clean.run, clean.model, clean.logged_model), SSN
+        )
     assert answer.status_code == 401
     assert "ssn" not in answer.text
 
@@ -41,7 +45,8 @@ def test_wrong_credentials_are_401(server: Server, name: str, password: str) -> 
 
 
 @pytest.mark.parametrize(
-    "authorization", ["Basic", "Basic !!!", "Basic ZG9yYQ==", "Bearer mct_000000000000_x", "Digest a=b", "Negotiate"]
+    "authorization",
+    ["Basic", "Basic !!!", "Basic ZG9yYQ==", "Bearer mct_000000000000_x", "Digest a=b", "Negotiate"],
 )
 def test_unreadable_credentials_are_401(server: Server, authorization: str) -> None:
     answer = httpx.get(server.url + API + "experiments/search", headers={"authorization": authorization})
@@ -127,14 +132,16 @@ def test_routes_that_nobody_opened_are_closed(clean: Clean, method: str, path: s
         ("model-versions/create", {"name": "closed", "source": "s3://bucket/model"}),
     ],
 )
-def test_artifacts_may_not_lie_where_clients_reach_them(clean: Clean, path: str, body: dict[str, str]) -> None:
+def test_artifacts_may_not_lie_where_clients_reach_them(
+    clean: Clean, path: str, body: dict[str, str]
+) -> None:
     answer = clean.post(API + path, **body)
     assert answer.status_code == 400
     assert "behind this server" in answer.json()["message"]
 
 
 @pytest.mark.parametrize(
-    "text", ["mutation { testMutation(inputString: \"a\") { output } }", "subscription { a }", "{ a", "", 7]
+    "text", ['mutation { testMutation(inputString: "a") { output } }', "subscription { a }", "{ a", "", 7]
 )
 def test_graphql_is_for_queries_alone(clean: Clean, text: object) -> None:
     assert clean.post("/graphql", query=text).status_code == 403

@@ -34,7 +34,10 @@ def test_a_new_write_route_fails_the_build_and_is_closed(guards: Guards) -> None
         ("POST", "/v2/traces"), ("POST", "/api/2.0/mlflow/runs/log-everything")
     ]  # fmt: skip
     trap = Trap()
-    asks = [Ask("POST", path, headers=_signed_in("dora")) for path in ("/v2/traces", "/api/2.0/mlflow/runs/log-everything")]
+    asks = [
+        Ask("POST", path, headers=_signed_in("dora"))
+        for path in ("/v2/traces", "/api/2.0/mlflow/runs/log-everything")
+    ]
     answers = ask(replace(guards, enumerated=newer), trap, *asks)
     assert [answer.status_code for answer in answers] == [403, 403]
     assert trap.reached == 0
@@ -63,7 +66,9 @@ def test_a_role_reaches_the_routes_of_its_actions_and_no_other(guards: Guards, n
 
 @pytest.mark.parametrize("name", ["audrey", "colin", "quinn", "root"])
 def test_a_reader_writes_by_no_route(guards: Guards, name: str) -> None:
-    writing = [route for route in guards.table if route.kind is Kind.WRITE and Action.RETIRE_MODEL not in route.needs]
+    writing = [
+        route for route in guards.table if route.kind is Kind.WRITE and Action.RETIRE_MODEL not in route.needs
+    ]
     trap = Trap()
     answers = ask(guards, trap, *(_ask(route, name) for route in writing))
     assert {answer.status_code for answer in answers} == {403}

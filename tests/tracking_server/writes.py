@@ -45,7 +45,9 @@ class Clean:
         return self.http.post(path, json=body)
 
 
-def sent(http: httpx.Client, path: str, **body: object) -> dict[str, dict[str, dict[str, str]]] | dict[str, str]:
+def sent(
+    http: httpx.Client, path: str, **body: object
+) -> dict[str, dict[str, dict[str, str]]] | dict[str, str]:
     answer = http.post(path, json=body)
     assert answer.status_code == 200, answer.text
     found: dict[str, str] = answer.json()

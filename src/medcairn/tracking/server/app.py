@@ -142,7 +142,9 @@ class GuardedMlflow:
         async def recorded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 status = message["status"]
-                await self._guards.recorder.accessed(caller, passing.method, passing.template, status)
+                await self._guards.recorder.accessed(
+                    caller, passing.method, passing.template, route.kind, status
+                )
                 _log.info("tracking_accessed", route=passing.template, status=status)
                 if answer is None:
                     passing.begun = True

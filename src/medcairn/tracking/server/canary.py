@@ -57,7 +57,12 @@ def _probes() -> Iterator[_Probe]:
     )
     yield _Probe("model", "POST", "/api/2.0/mlflow/registered-models/create", body=_json(named))
     yield _Probe("artifact_name", "PUT", f"/api/2.0/mlflow-artifacts/artifacts/0/{CANARY}.txt", body=b"clean")
-    yield _Probe("artifact", "PUT", "/api/2.0/mlflow-artifacts/artifacts/0/a.txt", body=CANARY.encode(), expected=(400, 415)
+    yield _Probe(
+        "artifact",
+        "PUT",
+        "/api/2.0/mlflow-artifacts/artifacts/0/a.txt",
+        body=CANARY.encode(),
+        expected=(400, 415),
     )
     spans = ExportTraceServiceRequest()
     span = spans.resource_spans.add().scope_spans.add().spans.add(trace_id=b"0" * 16, span_id=b"0" * 8)

@@ -11,6 +11,7 @@ from medcairn.core.errors import MedcairnError
 from medcairn.core.labels import Label
 from medcairn.tracking.server.identity import Caller
 from medcairn.tracking.server.refusals import Check, RequestRefused
+from medcairn.tracking.server.routes import Kind
 
 _WRITERS = 32
 """So many requests can wait for one group commit."""
@@ -30,9 +31,14 @@ class AccessRecorder:
         if self._failed:
             await self._append(EventType.TRACKING_REFUSED, "pipeline", {"check": Check.AUDIT_FAILED.value})
 
-    async def accessed(self, caller: Caller, method: str, template: Label, status: int) -> None:
+    async def accessed(self, caller: Caller, method: str, template: Label, kind: Kind, status: int) -> None:
         """A request that MLflow answered with ``status``. Raises :class:`RequestRefused` (503)."""
-        record: dict[str, JSON] = {"route": template, "method": method, "status": status}
+        record: dict[str, JSON] = {
+            "route": template,
+            "method": method,
+            "kind": kind.value,
+            "status": status,
+        }
         await self._append(EventType.TRACKING_ACCESSED, caller.actor, record)
 
     async def refused(self, caller: Caller, method: str, template: Label, refusal: RequestRefused) -> None:
