@@ -5,6 +5,7 @@ Each check takes the match of a detector's pattern and may look at what stands a
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Mapping
 from urllib.parse import unquote, urlsplit
@@ -42,7 +43,8 @@ def _in_a_list(match: re.Match[str]) -> bool:
     """Whether groups of digits with blanks or dots between them are members of a longer row of numbers."""
     text, (start, end) = match.string, match.span()
     return bool(
-        _BEFORE_IN_A_LIST.search(text, max(0, start - 9), start) or _AFTER_IN_A_LIST.match(text, end, end + 10)
+        _BEFORE_IN_A_LIST.search(text, max(0, start - 9), start)
+        or _AFTER_IN_A_LIST.match(text, end, end + 10)
     )
 
 
@@ -71,6 +73,14 @@ def _record_number(match: re.Match[str]) -> bool:
     value = match["value"]
     digits = sum(mark.isdigit() for mark in value)
     return digits >= 4 and not _YEAR.match(value) and not re.fullmatch(r"[0-9]+\.[0-9]+", value)
+
+
+def _ip_under_cue(match: re.Match[str]) -> bool:
+    try:
+        address = ipaddress.ip_address(match["value"])
+    except ValueError:
+        return False
+    return not (address.is_loopback or address.is_unspecified)
 
 
 def _ip_by_its_look(match: re.Match[str]) -> bool:
@@ -163,6 +173,7 @@ PHI_CHECKS: Mapping[str, Check] = {
     **CHECKS,
     "date_near_a_person": _date_near_a_person,
     "ip_by_its_look": _ip_by_its_look,
+    "ip_under_cue": _ip_under_cue,
     "known_person": _known_person,
     "person": _person,
     "phone_abroad": _phone_abroad,

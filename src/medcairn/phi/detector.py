@@ -12,8 +12,8 @@ from medcairn.core.labels import Label
 from medcairn.phi.findings import PHI_CLASS_OF, PhiClass, PhiFinding, keyed_hash
 from medcairn.phi.prose import is_note, is_prose, paragraphs
 from medcairn.phi.readings import decoded, folded, json_in
-from medcairn.phi.rules import Rules, shipped_rules
-from medcairn.phi.words import column_class, key_words, vocabulary
+from medcairn.phi.rules import Rule, Rules, shipped_rules
+from medcairn.phi.words import column_class, key_words, taken_apart, vocabulary
 
 SHORTEST_KEY_BYTES = 16
 
@@ -22,6 +22,8 @@ _DEEPEST_JSON = 200
 _LONGEST_LOCATION = 160
 _SHORTEST_NOTE = 80
 _PLAIN_NUMBER = re.compile(r"[-+]?[0-9]{0,40}\.?[0-9]{0,40}(?:[eE][-+]?[0-9]{1,4})?\Z")
+
+_DIGEST = re.compile(r"(?:[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64})\Z")
 
 
 class PhiDetector:
@@ -63,9 +65,7 @@ class PhiDetector:
         search.json(value, location, "")
         return search.findings()
 
-    def find_in_document(
-        self, text: str, *, location: Label, longest_paragraph: int
-    ) -> list[PhiFinding]:
+    def find_in_document(self, text: str, *, location: Label, longest_paragraph: int) -> list[PhiFinding]:
         """As :meth:`find`, for a part of a document: prose is judged paragraph by paragraph."""
         search = _Search(self._key, self._rules, longest_paragraph, by_paragraph=True)
         search.text(text, location, "")
@@ -94,14 +94,16 @@ class _Search:
 
     def text(self, text: str, location: Label, cue: str, depth: int = 0) -> None:
         """Look at a text in all its readings."""
-        if not cue and len(text) < 90 and _PLAIN_NUMBER.match(text):
+        if (len(text) < 90 and not cue and _PLAIN_NUMBER.match(text)) or _DIGEST.match(text):
             return
         text = folded(text)
-        self._patterns(text, location)
+        rules = self._rules.worth_trying(text)
+        self._patterns(text, location, rules)
+        apart = taken_apart(text)
+        if apart != text:
+            self._patterns(apart, location, self._rules.worth_trying_under_cues(apart))
         if cue:
             self._under_cue(cue, text, location)
-        if "_" in text:
-            self._patterns(text.replace("_", " "), location, only_cued=True)
         value = json_in(text)
         if value is not None and depth < _DEEPEST:
             self.json(value, location, cue, depth + 1)
@@ -139,9 +141,7 @@ class _Search:
                     self._add(told, here, f"column {key_words(name)}")
                 self.text(name, here, "")
 
-    def _members(
-        self, value: Mapping[str, JSON], location: Label, cue: str, depth: int, level: int
-    ) -> None:
+    def _members(self, value: Mapping[str, JSON], location: Label, cue: str, depth: int, level: int) -> None:
         named = value.get("key", value.get("name"))
         columns = value.get("columns")
         if isinstance(columns, Sequence) and not isinstance(columns, str) and "data" in value:
@@ -161,20 +161,15 @@ class _Search:
         words = key_words(cue[:200])
         if words:
             head = f"{words}: "
-            self._patterns(head + text, location, from_place=len(head))
+            self._patterns(head + text, location, self._rules.worth_trying(head + text), after=len(head))
 
-    def _patterns(
-        self, text: str, location: Label, *, only_cued: bool = False, from_place: int = 0
-    ) -> None:
-        detectors = self._rules.worth_trying(text, only_cued=only_cued)
-        if not detectors:
-            return
+    def _patterns(self, text: str, location: Label, rules: list[Rule], *, after: int = 0) -> None:
         found = [
-            Finding(start, end, detector.identifier_class, detector.name)
-            for detector in detectors
-            if detector.identifier_class is not None
-            for start, end in detector.spans(text)
-            if start >= from_place
+            Finding(start, end, rule.detector.identifier_class, rule.detector.name)
+            for rule in rules
+            if rule.detector.identifier_class is not None
+            for start, end in rule.detector.spans(text)
+            if start >= after
         ]
         for finding in joined(self._not_allowed(text, found)):
             kind = PHI_CLASS_OF[finding.identifier_class]

@@ -26,6 +26,7 @@ _URL_SAFE = str.maketrans("-_", "+/")
 _NAMED_ESCAPES = {"n": "\n", "r": "\n", "t": "\t"}
 _DASHES = dict.fromkeys(map(ord, "‐‑‒–—―−﹘﹣-"), "-")
 _FEWEST_DECODED = 8
+_FEWEST_DIGITS = 4
 
 
 def folded(text: str) -> str:
@@ -96,17 +97,32 @@ def _printable(word: str) -> str | None:
 def json_in(text: str) -> JSON:
     """The JSON value that a text is, when it is an object, an array or a string; else ``None``.
 
-    Numbers are left as they are written, and of a name that an object has twice both values are kept:
-    readers differ on which one counts.
+    Of a name that an object has twice both values are kept: readers differ on which one counts.
     """
     start = text.lstrip()[:1]
     if not start or start not in '{["':
         return None
     try:
-        value: JSON = json.loads(text, object_pairs_hook=_members, parse_int=str, parse_float=str)
+        return parsed_json(text)
     except (ValueError, RecursionError):
         return None
+
+
+def parsed_json(text: str) -> JSON:
+    """The JSON value of a text. Fractions are ``None`` (they identify nobody), integers as they are written.
+
+    Raises ``ValueError`` or ``RecursionError``, with a text that may quote data.
+    """
+    value: JSON = json.loads(text, object_pairs_hook=_members, parse_int=_integer, parse_float=_nothing)
     return value
+
+
+def _integer(digits: str) -> str | None:
+    return digits if len(digits) >= _FEWEST_DIGITS else None
+
+
+def _nothing(_: str) -> None:
+    return None
 
 
 def _members(pairs: list[tuple[str, JSON]]) -> JSON:
@@ -116,4 +132,4 @@ def _members(pairs: list[tuple[str, JSON]]) -> JSON:
     return [{name: value} for name, value in pairs]
 
 
-__all__ = ["decoded", "folded", "json_in"]
+__all__ = ["decoded", "folded", "json_in", "parsed_json"]

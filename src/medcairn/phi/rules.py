@@ -20,40 +20,54 @@ from medcairn.phi.checks import PHI_CHECKS
 from medcairn.phi.words import shipped
 
 _NOT_A_DIGIT = re.compile(r"[^0-9]+")
+_WORD = re.compile(r"[a-z]+")
+_MOST_DIGITS = 15
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A detector and what a text must hold before it is tried: digits, a mark, one of some triggers."""
+    """A detector and what a text must hold before it is tried: a length, digits, a mark, one of some words."""
 
     detector: Detector
+    shortest: int
     digits: int
-    marks: str
-    triggers: tuple[str, ...]
+    mark: str
+    times: int
+    words: frozenset[str]
     cued: bool
+
+    def suits(self, text: str) -> bool:
+        """Whether a text is long enough and holds the mark as often as it must."""
+        return len(text) >= self.shortest and (not self.mark or text.count(self.mark) >= self.times)
 
 
 @dataclass(frozen=True)
 class Rules:
-    """All rules, and what is allowed although it looks like an identifier."""
+    """All rules, and what is allowed although it looks like an identifier.
 
-    every: tuple[Rule, ...]
+    ``by_digits`` holds, for each number of digits, the rules that need no word and no more digits.
+    """
+
+    by_digits: tuple[tuple[Rule, ...], ...]
+    by_word: Mapping[str, tuple[Rule, ...]]
     allowed: tuple[Detector, ...]
-    triggers: tuple[str, ...]
 
-    def worth_trying(self, text: str, *, only_cued: bool = False) -> list[Detector]:
-        """The detectors that can find something in ``text``, by what it holds; none for most texts."""
-        digits = len(_NOT_A_DIGIT.sub("", text))
-        small = text.casefold()
-        present = {trigger for trigger in self.triggers if trigger in small}
-        return [
-            rule.detector
-            for rule in self.every
-            if digits >= rule.digits
-            and (rule.cued or not only_cued)
-            and (not rule.marks or rule.marks in text)
-            and (not rule.triggers or not present.isdisjoint(rule.triggers))
-        ]
+    def worth_trying(self, text: str) -> list[Rule]:
+        """The rules whose detector can find something in ``text``, by what it holds; none for most texts."""
+        digits = min(len(_NOT_A_DIGIT.sub("", text)), _MOST_DIGITS)
+        return [rule for rule in self.by_digits[digits] if rule.suits(text)] + self._by_words(text, digits)
+
+    def worth_trying_under_cues(self, text: str) -> list[Rule]:
+        """Those of them that look for a value under a cue."""
+        digits = min(len(_NOT_A_DIGIT.sub("", text)), _MOST_DIGITS)
+        return [rule for rule in self._by_words(text, digits) if rule.cued]
+
+    def _by_words(self, text: str, digits: int) -> list[Rule]:
+        words = self.by_word.keys() & set(_WORD.findall(text.casefold()))
+        if not words:
+            return []
+        rules = dict.fromkeys(rule for word in words for rule in self.by_word[word])
+        return [rule for rule in rules if digits >= rule.digits and rule.suits(text)]
 
 
 @cache
@@ -70,16 +84,27 @@ def shipped_rules() -> Rules:
     ]
     allowed = [one for one in allowed_patterns() if one.name in cast("list[str]", content["shared_allowed"])]
     allowed += [_detector(entry, fragments) for entry in cast("list[dict[str, object]]", content["allowed"])]
-    triggers = {trigger for rule in rules for trigger in rule.triggers}
-    return Rules(tuple(rules), tuple(allowed), tuple(sorted(triggers)))
+    wordless = [rule for rule in rules if not rule.words]
+    return Rules(
+        by_digits=tuple(
+            tuple(rule for rule in wordless if rule.digits <= digits) for digits in range(_MOST_DIGITS + 1)
+        ),
+        by_word={
+            word: tuple(rule for rule in rules if word in rule.words)
+            for word in sorted({word for rule in rules for word in rule.words})
+        },
+        allowed=tuple(allowed),
+    )
 
 
 def _rule(detector: Detector, entry: Mapping[str, object]) -> Rule:
     return Rule(
         detector=detector,
+        shortest=cast("int", entry.get("shortest", 0)),
         digits=cast("int", entry.get("digits", 0)),
-        marks=cast("str", entry.get("marks", "")),
-        triggers=tuple(cast("list[str]", entry.get("triggers", []))),
+        mark=cast("str", entry.get("mark", "")),
+        times=cast("int", entry.get("times", 1)),
+        words=frozenset(cast("list[str]", entry.get("words", []))),
         cued=bool(entry.get("cued", False)),
     )
 
@@ -88,7 +113,9 @@ def _detector(entry: Mapping[str, object], fragments: Mapping[str, str]) -> Dete
     pattern = filled(cast("str", entry["pattern"]), fragments)
     if "cue" in entry:
         # A cue is a word of its own, where "_" is no letter; its value may follow at once: mrn4711.
-        pattern = rf"(?<![^\W_])(?i:{entry['cue']})(?![^\W\d_]){fragments['after']}(?P<value>{pattern})"
+        pattern = (
+            rf"(?<![^\W_])(?i:{entry['cue']})(?:(?<=#)|(?![^\W\d_])){fragments['after']}(?P<value>{pattern})"
+        )
     named, check = entry.get("class"), entry.get("check")
     return Detector(
         name=cast("str", entry["name"]),

@@ -63,6 +63,11 @@ def key_words(key: str) -> str:
     return _NO_WORD.sub(" ", _CAMEL.sub(" ", key)).strip().casefold()
 
 
+def taken_apart(text: str) -> str:
+    """A text with its compound names taken apart: ``auc_patientId_4711`` is ``auc patient Id 4711``."""
+    return _CAMEL.sub(" ", text).replace("_", " ")
+
+
 def column_class(name: str) -> PhiClass | None:
     """What a column of this name holds, where the name alone tells."""
     return vocabulary().columns.get(key_words(name[:100]))
@@ -79,4 +84,4 @@ def _listed(value: object) -> frozenset[str]:
     return frozenset(cast("str", value).split())
 
 
-__all__ = ["Near", "Vocabulary", "column_class", "key_words", "shipped", "vocabulary"]
+__all__ = ["Near", "Vocabulary", "column_class", "key_words", "shipped", "taken_apart", "vocabulary"]

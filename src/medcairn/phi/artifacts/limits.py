@@ -33,7 +33,7 @@ class ArtifactLimits:
 
     largest: int = 2 << 30
     """An artifact, and all that archives in it unpack to."""
-    largest_document: int = 64 << 20
+    largest_document: int = 32 << 20
     """A document that has to be read as a whole: JSON, an image's metadata, ONNX, arrays of texts."""
     archive_depth: int = 3
     """Archives within archives."""

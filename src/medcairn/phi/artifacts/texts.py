@@ -1,0 +1,149 @@
+"""Texts: read as UTF-8 (or UTF-16 with its mark), block by block; HTML, XML and SVG without their tags."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from typing import BinaryIO
+
+from medcairn.core.labels import Label
+from medcairn.phi.artifacts.limits import Reason
+from medcairn.phi.artifacts.looking import Looking, below, refused
+from medcairn.phi.findings import PhiFinding
+
+_READ_BYTES = 1 << 16
+_BLOCK_CHARACTERS = 1 << 15
+_OVERLAP = 256
+_BLOCK_TAGS = frozenset(
+    "p div br li ul ol td th tr table h1 h2 h3 h4 h5 h6 pre section article summary details label text title desc "
+    "option script style body head span code".split()
+)
+
+
+def look_in_text(stream: BinaryIO, looking: Looking, location: Label) -> None:
+    """Plain text, Markdown, logs, YAML, TOML and code. Findings are told by line."""
+    line = 1
+    for block in blocks(characters(stream)):
+        _look_in_block(block, looking, location, line)
+        line += block.count("\n")
+        if looking.enough:
+            return
+
+
+def look_in_html(stream: BinaryIO, looking: Looking, location: Label) -> None:
+    """What stands between the tags, in attributes and in comments."""
+    content = stream.read(looking.limits.largest_document + 1)
+    if len(content) > looking.limits.largest_document:
+        raise refused(Reason.TOO_LARGE, "html")
+    stream.seek(0)
+    reader = _Page()
+    for piece in characters(stream):
+        reader.feed(piece)
+    reader.close()
+    for block in blocks(iter(["".join(reader.parts)])):
+        looking.add(_in_block(block, looking, location))
+
+
+def characters(stream: BinaryIO) -> Iterator[str]:
+    """The text of a stream in pieces.
+
+    Raises :class:`~medcairn.phi.artifacts.limits.ArtifactRefused` when it is neither UTF-8 nor UTF-16 with a byte
+    order mark, or holds NUL.
+    """
+    head = stream.read(4)
+    stream.seek(0)
+    name = "utf-16" if head[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig"
+    decoder = codecs.getincrementaldecoder(name)()
+    unreadable = False
+    while not unreadable:
+        data = stream.read(_READ_BYTES)
+        piece = ""
+        try:
+            piece = decoder.decode(data, final=not data)
+        except UnicodeError:
+            unreadable = True
+        if unreadable or "\0" in piece:
+            break
+        yield piece
+        if not data:
+            return
+    raise refused(Reason.UNREADABLE, "text")
+
+
+def blocks(pieces: Iterator[str]) -> Iterator[str]:
+    """Pieces of text joined and cut anew: between paragraphs or lines where there are any.
+
+    A line that is longer than a block is cut with an overlap, so that nothing falls between two blocks.
+    """
+    held = ""
+    for piece in pieces:
+        held += piece
+        while len(held) > _BLOCK_CHARACTERS:
+            cut = _cut(held)
+            yield held[:cut]
+            held = held[cut:] if held[cut - 1] == "\n" else held[cut - _OVERLAP :]
+    if held:
+        yield held
+
+
+def _cut(text: str) -> int:
+    for mark in ("\n\n", "\n"):
+        place = text.rfind(mark, _BLOCK_CHARACTERS // 2, _BLOCK_CHARACTERS)
+        if place > 0:
+            return place + len(mark)
+    return _BLOCK_CHARACTERS
+
+
+def _look_in_block(block: str, looking: Looking, location: Label, first_line: int) -> None:
+    found = _in_block(block, looking, below(location, f".lines[{first_line}]"))
+    if not found:
+        return
+    told = set()
+    for number, line in enumerate(block.split("\n"), start=first_line):
+        for finding in _in_block(line, looking, below(location, f".lines[{number}]")):
+            told.add((finding.phi_class, finding.keyed_hash))
+            looking.add([finding])
+    looking.add(finding for finding in found if (finding.phi_class, finding.keyed_hash) not in told)
+
+
+def _in_block(block: str, looking: Looking, location: Label) -> list[PhiFinding]:
+    return looking.detector.find_in_document(
+        block, location=location, longest_paragraph=looking.limits.longest_paragraph
+    )
+
+
+class _Page(HTMLParser):
+    """Gathers the texts of a page, a blank line between blocks."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.parts: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.parts += [f"\n{name}: {value}\n" for name, value in attrs if value]
+        self._between(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        self._between(tag)
+
+    def handle_data(self, data: str) -> None:
+        self.parts.append(data)
+
+    def handle_comment(self, data: str) -> None:
+        self.parts.append(f"\n\n{data}\n\n")
+
+    def handle_decl(self, decl: str) -> None:
+        self.parts.append(f"\n{decl}\n")
+
+    def handle_pi(self, data: str) -> None:
+        self.parts.append(f"\n{data}\n")
+
+    def unknown_decl(self, data: str) -> None:
+        self.parts.append(f"\n{data}\n")
+
+    def _between(self, tag: str) -> None:
+        self.parts.append("\n\n" if tag in _BLOCK_TAGS else " ")
+
+
+__all__ = ["blocks", "characters", "look_in_html", "look_in_text"]
