@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from audit.postgres_server import DATABASE, OWNER, PostgresServer, binaries
 
+from audit.postgres_server import DATABASE, OWNER, PostgresServer, binaries
 from medcairn.tracking.server.app import Guards
 from medcairn.tracking.server.factory import build_guards, mlflow_application
 from medcairn.tracking.server.running import ServerOptions, prepare
@@ -44,6 +44,9 @@ class NoResources:
         return None
 
     def experiments_of(self, sort: str, thing: str) -> None:
+        return None
+
+    def folder(self, model: str, version: str) -> None:
         return None
 
 

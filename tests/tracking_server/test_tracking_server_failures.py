@@ -164,7 +164,7 @@ def test_a_server_without_a_folder_or_people_does_not_start(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("changed", "kind"),
     [
-        ({"host": "0.0.0.0"}, UsageError),
+        ({"host": "192.0.2.7"}, UsageError),
         ({"artifacts": "http://elsewhere/store"}, UsageError),
     ],
 )

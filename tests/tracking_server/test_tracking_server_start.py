@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 import medcairn
-from medcairn.tracking.server.running import ServerOptions, prepare
+from medcairn.tracking.server.factory import mlflow_application
+from medcairn.tracking.server.running import APPLICATION, ServerOptions, prepare
 from medcairn.tracking.server.settings import FOLDER_VARIABLE
 
 from .tracking_server import make_folder, running
@@ -50,7 +51,10 @@ def test_mlflows_own_command_serves_guarded_and_logs_no_query(folder: Path, inst
     command = _command(folder, "--artifacts-destination", str(folder / "artifacts"))
     with running(folder, command=command, environ=environ) as server, server.client() as http:
         assert http.post(API + "experiments/create", json={"name": SSN}).status_code == 400
-        assert http.get(API + "experiments/get-by-name", params={"experiment_name": "a marked text"}).status_code == 404
+        assert (
+            http.get(API + "experiments/get-by-name", params={"experiment_name": "a marked text"}).status_code
+            == 404
+        )
         assert http.get(API + "experiments/get-by-name", params={"experiment_name": SSN}).status_code == 400
     log = server.log.read_text()
     assert "experiment_name" not in log
@@ -62,17 +66,17 @@ def test_mlflows_own_command_does_not_start_with_a_way_round(folder: Path, insta
     environ = {**os.environ, "PYTHONPATH": installed, FOLDER_VARIABLE: str(folder)}
     environ |= {"_MLFLOW_SGI_NAME": "uvicorn", "_MLFLOW_SERVER_SERVE_ARTIFACTS": "false"}
     started = subprocess.run(
-        [sys.executable, "-m", "uvicorn", "--factory", "medcairn.tracking.server.factory:create_app", "--port", "1"],
+        [sys.executable, "-m", "uvicorn", "--port", "1", "--factory", APPLICATION],
         env=environ, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert started.returncode != 0
     assert "Artifacts go through the server" in started.stderr
 
 
-def test_without_the_plugin_mlflows_command_does_not_start(folder: Path) -> None:
-    environ = {**os.environ, FOLDER_VARIABLE: str(folder), "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    started = subprocess.run(
-        _command(folder, "--port", "1"), env=environ, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert started.returncode != 0
-    assert "Failed to find app" in started.stderr
+def test_without_the_plugin_mlflows_command_finds_no_application() -> None:
+    mlflow_application()
+    from mlflow.exceptions import MlflowException
+    from mlflow.server import _find_app
+
+    with pytest.raises(MlflowException, match="Failed to find app"):
+        _find_app("medcairn-that-is-not-installed")

@@ -32,11 +32,11 @@ class Clean:
 
     @classmethod
     def made(cls, http: httpx.Client, name: str = "trial") -> Clean:
-        experiment = sent(http, API + "experiments/create", name=name)["experiment_id"]
-        run = sent(http, API + "runs/create", experiment_id=experiment)["run"]["info"]["run_id"]
+        experiment = sent(http, API + "experiments/create", "experiment_id", name=name)
+        run = sent(http, API + "runs/create", "run", "info", "run_id", experiment_id=experiment)
         sent(http, API + "registered-models/create", name=name)
-        logged = sent(http, API + "logged-models", experiment_id=experiment, name="forest")
-        logged_model = logged["model"]["info"]["model_id"]
+        steps = ("model", "info", "model_id")
+        logged_model = sent(http, API + "logged-models", *steps, experiment_id=experiment, name="forest")
         source = f"mlflow-artifacts:/{experiment}/{run}/artifacts/model"
         sent(http, API + "model-versions/create", name=name, source=source, run_id=run)
         return cls(http, experiment, run, name, logged_model)
@@ -45,13 +45,14 @@ class Clean:
         return self.http.post(path, json=body)
 
 
-def sent(
-    http: httpx.Client, path: str, **body: object
-) -> dict[str, dict[str, dict[str, str]]] | dict[str, str]:
+def sent(http: httpx.Client, path: str, *steps: str, **body: object) -> str:
+    """Send ``body``, which must succeed; what lies at the end of ``steps`` in the answer."""
     answer = http.post(path, json=body)
     assert answer.status_code == 200, answer.text
-    found: dict[str, str] = answer.json()
-    return found
+    found = answer.json()
+    for step in steps:
+        found = found[step]
+    return str(found)
 
 
 Send = Callable[[Clean, str], httpx.Response]
@@ -145,14 +146,17 @@ _TEXT = {"key": "note", "value": "clean"}
 WRITES: dict[str, Send] = {
     "parameter key": lambda c, p: c.post(API + "runs/log-parameter", run_id=c.run, key=p, value="1"),
     "parameter value": lambda c, p: c.post(API + "runs/log-parameter", run_id=c.run, key="who", value=p),
-    "parameter by the twin": lambda c, p: c.post(AJAX + "runs/log-parameter", run_id=c.run, key="who", value=p),
+    "parameter by the twin": lambda c, p: c.post(
+        AJAX + "runs/log-parameter", run_id=c.run, key="who", value=p
+    ),
     "tag key": lambda c, p: c.post(API + "runs/set-tag", run_id=c.run, key=p, value="1"),
     "tag value": lambda c, p: c.post(API + "runs/set-tag", run_id=c.run, key="note", value=p),
     "metric name": lambda c, p: c.post(
         API + "runs/log-metric", run_id=c.run, key=p, value=0.5, timestamp=1700000000000, step=0
     ),
     "batch": lambda c, p: c.post(
-        API + "runs/log-batch", run_id=c.run, params=[{"key": "batched", "value": "1"}, {"key": "b", "value": p}],
+        API + "runs/log-batch", run_id=c.run,
+        params=[{"key": "batched", "value": "1"}, {"key": "b", "value": p}],
         metrics=[{"key": "batched_metric", "value": 1, "timestamp": 1700000000000, "step": 0}],
     ),
     "run name": lambda c, p: c.post(API + "runs/create", experiment_id=c.experiment, run_name=f"for {p}"),
@@ -183,7 +187,9 @@ WRITES: dict[str, Send] = {
     "dataset profile": lambda c, p: c.post(
         API + "runs/log-inputs", **_dataset(c, profile=json.dumps({"first": p}))
     ),
-    "dataset source": lambda c, p: c.post(API + "runs/log-inputs", **_dataset(c, source=json.dumps({"uri": p}))),
+    "dataset source": lambda c, p: c.post(
+        API + "runs/log-inputs", **_dataset(c, source=json.dumps({"uri": p}))
+    ),
     "evaluation dataset": lambda c, p: c.post(
         V3 + "datasets/create", name="rows", experiment_ids=[c.experiment], tags=json.dumps({"who": p})
     ),
@@ -222,7 +228,7 @@ WRITES: dict[str, Send] = {
     ),
     "gzip JSON": _zipped(API + "runs/set-tag", {"run_id": "RUN", "key": "note", "value": "PHI"}),
     "JSON in a text": lambda c, p: c.post(
-        API + "runs/set-tag", run_id=c.run, key="note", value=json.dumps({"rows": [{"text": json.dumps([p])}]})
+        API + "runs/set-tag", run_id=c.run, key="note", value=json.dumps({"rows": [json.dumps([p])]})
     ),
     "escapes in JSON": _escaped,
     "percent-encoded query": lambda c, p: c.http.get(
@@ -235,7 +241,8 @@ WRITES: dict[str, Send] = {
         API + "runs/search", experiment_ids=[c.experiment], filter=f"params.who = '{p}'"
     ),
     "graphql": lambda c, p: c.post(
-        "/graphql", query="query Q($d: MlflowGetRunInput!) { mlflowGetRun(input: $d) { apiError { code } } }",
+        "/graphql",
+        query="query Q($d: MlflowGetRunInput!) { mlflowGetRun(input: $d) { apiError { code } } }",
         variables={"d": {"runId": p}},
     ),
     "header of a span": _header,

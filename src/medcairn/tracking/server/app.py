@@ -128,7 +128,7 @@ class GuardedMlflow:
         guards = self._guards
         if guards.departments.prefixes(caller) is not None:
             await asyncio.to_thread(guards.departments.check, caller, route, asked)
-        if route.kind is Kind.WRITE and route.about == "model":
+        if route.kind is Kind.WRITE and (route.about in ("model", "artifact") or route.body is Body.ARTIFACT):
             await asyncio.to_thread(guards.signed.check, caller, route, asked)
 
     async def _answered(

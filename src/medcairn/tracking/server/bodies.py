@@ -7,7 +7,7 @@ import tempfile
 import zlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from typing import IO, cast
+from typing import BinaryIO, cast
 
 from starlette.types import Message, Receive, Scope
 
@@ -44,7 +44,7 @@ def read_headers(scope: Scope) -> dict[str, str]:
 class Spooled:
     """A body in memory, or from 1 MiB on in a file without a name (mode 0600). Close it."""
 
-    stream: IO[bytes]
+    stream: BinaryIO
     size: int
 
     async def messages(self) -> AsyncIterator[Message]:
@@ -79,7 +79,7 @@ async def spool(receive: Receive, headers: Headers, *, most_bytes: int) -> Spool
     if declared.isdigit() and int(declared) > most_bytes:
         raise _too_large()
     inflater = zlib.decompressobj(_GZIP) if encoding == "gzip" else None
-    spooled = Spooled(cast("IO[bytes]", tempfile.SpooledTemporaryFile(_IN_MEMORY)), 0)  # noqa: SIM115
+    spooled = Spooled(cast("BinaryIO", tempfile.SpooledTemporaryFile(_IN_MEMORY)), 0)  # noqa: SIM115
     whole = False
     try:
         received = 0

@@ -7,7 +7,7 @@ import os
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import cast
+from typing import Protocol, cast
 
 from starlette.types import ASGIApp
 
@@ -24,7 +24,7 @@ from medcairn.tracking.server.identity import Authenticator
 from medcairn.tracking.server.recording import AccessRecorder
 from medcairn.tracking.server.routes import read_table
 from medcairn.tracking.server.settings import ProxySettings, ServerFolder
-from medcairn.tracking.server.signed_versions import LedgerVersions, SignedVersionGuard
+from medcairn.tracking.server.signed_versions import LedgerVersions, ModelFiles, SignedVersionGuard
 from medcairn.tracking.server.startup import GuardNotWhole, check_environment, check_locations
 
 _KEY_BYTES = 32
@@ -71,7 +71,11 @@ def _no_warnings() -> Iterator[None]:
         yield
 
 
-def build_guards(folder: ServerFolder, mlflow_app: object, resources: Resources) -> Guards:
+class MlflowStore(Resources, ModelFiles, Protocol):
+    """What the guards ask MLflow's stores."""
+
+
+def build_guards(folder: ServerFolder, mlflow_app: object, resources: MlflowStore) -> Guards:
     """All guards of the server in ``folder``, for the routes of ``mlflow_app``."""
     settings = folder.settings()
     for needed in (folder.people, folder.ledger, folder.ledger_key, folder.detector_key):
@@ -96,7 +100,9 @@ def build_guards(folder: ServerFolder, mlflow_app: object, resources: Resources)
         guard=PhiGuard(PhiDetector(_detector_key(folder)), settings.limits),
         departments=Departments(settings, resources),
         signed=SignedVersionGuard(
-            LedgerVersions(lambda kind: read_events(folder.ledger, kind)), settings.protected_aliases
+            LedgerVersions(lambda kind: read_events(folder.ledger, kind)),
+            resources,
+            settings.protected_aliases,
         ),
         recorder=AccessRecorder(ledger),
     )

@@ -6,10 +6,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
-from mlflow.server.handlers import _get_tracking_store
+from mlflow.server.handlers import _get_model_registry_store, _get_tracking_store
 
 _NAME_SECONDS = 2.0
 _MOST_KEPT = 10_000
@@ -20,6 +21,10 @@ Found = TypeVar("Found")
 def _store() -> Any:
     """MLflow's tracking store; only some of its methods have types."""
     return _get_tracking_store()
+
+
+def _registry() -> Any:
+    return _get_model_registry_store()
 
 
 def artifact_locations() -> Iterator[str]:
@@ -44,6 +49,7 @@ class MlflowResources:
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._belongs: dict[tuple[str, str], Sequence[str]] = {}
+        self._folders: dict[tuple[str, str], str] = {}
         self._names: dict[str, tuple[float, str]] = {}
 
     def experiment_name(self, experiment_id: str) -> str | None:
@@ -70,6 +76,18 @@ class MlflowResources:
                 self._belongs = self._belongs if len(self._belongs) < _MOST_KEPT else {}
                 self._belongs[(sort, thing)] = found
         return found
+
+    def folder(self, model: str, version: str) -> str | None:
+        """Where the files of a model version lie, below the root of all artifacts."""
+        place = self._folders.get((model, version))
+        if place is None:
+            uri = _or_none(lambda: str(_registry().get_model_version_download_uri(model, version)))
+            if uri is None:
+                return None
+            place = urlsplit(uri).path.lstrip("/")
+            with self._lock:
+                self._folders[(model, version)] = place
+        return place
 
 
 def _or_none(look: Callable[[], Found]) -> Found | None:
