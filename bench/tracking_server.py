@@ -1,8 +1,8 @@
 """What the guards cost MLflow's server: ``python -m bench.tracking_server [PAIRS]``.
 
 Two servers, MLflow alone and MLflow behind the guards, each with a SQLite store of its own, take the same
-runs in turn: 20 parameters, 20 metrics and 5 tags, once in batches and once one by one. Told is the ratio of the
-CPU time that the two processes used (at most 1.25 is asked for).
+runs in turn: 20 parameters, 20 metrics and 5 tags, once in batches and once one by one. Told is the
+ratio of the CPU time that the two processes used (at most 1.25 is asked for).
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ class GuardedMlflow:
 
     def __init__(self, mlflow: ASGIApp, guards: Guards) -> None:
         self._mlflow, self._guards = mlflow, guards
-        self._scans = asyncio.Semaphore(guards.guard.limits.spooled_at_a_time)
+        self._scans = asyncio.Semaphore(guards.guard.limits.scanned_at_a_time)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -137,7 +137,9 @@ class GuardedMlflow:
         """Hand the request to MLflow; its answer leaves only when the event is on disk."""
         caller = passing.caller
         assert caller is not None
-        answer = _Listed(self._guards.departments, caller, route) if _is_filtered(route) else None
+        departments = self._guards.departments
+        filtered = route.about.startswith("listed:") and departments.prefixes(caller) is not None
+        answer = _Listed(departments, caller, route) if filtered else None
 
         async def recorded(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -184,15 +186,11 @@ class _Listed:
         if message.get("more_body", False):
             return []
         data = b"".join(self._parts)
-        if self._start["status"] == 200:
+        if self._start["status"] == 200 and data:
             data = json.dumps(self._departments.listed(self._caller, self._route, json.loads(data))).encode()
         kept = [pair for pair in self._start["headers"] if pair[0].lower() != b"content-length"]
         kept.append((b"content-length", str(len(data)).encode()))
         return [{**self._start, "headers": kept}, {"type": "http.response.body", "body": data}]
-
-
-def _is_filtered(route: Route) -> bool:
-    return route.about.startswith("listed:")
 
 
 def _checked_route(request: Request, caller: Caller) -> Route:

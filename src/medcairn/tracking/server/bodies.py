@@ -23,7 +23,6 @@ Headers = Mapping[str, str]
 
 _ONCE = frozenset({
     "authorization", "content-encoding", "content-length", "content-type", "host", "transfer-encoding",
-    "x-mlflow-experiment-id", "x-mlflow-run-id",
 })  # fmt: skip
 
 
@@ -32,7 +31,7 @@ def read_headers(scope: Scope) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, value in scope["headers"]:
         key = name.decode("latin-1").lower()
-        if key in found and key in _ONCE:
+        if key in found and (key in _ONCE or key.startswith("x-")):
             raise RequestRefused(400, Check.FORM, "A header field comes twice")
         found[key] = value.decode("latin-1")
     if "content-length" in found and "transfer-encoding" in found:

@@ -64,7 +64,7 @@ class Limits(_Record):
     spans_bytes: int = Field(default=16 << 20, ge=1024)
     artifact_bytes: int = Field(default=1 << 30, ge=1024)
     pickles: Pickles = Pickles.REFUSED
-    spooled_at_a_time: int = Field(default=4, ge=1, le=64)
+    scanned_at_a_time: int = Field(default=4, ge=1, le=64)
 
 
 class TrackingServerSettings(_Record):
