@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -115,6 +116,8 @@ def test_spans_and_files_go_to_ones_own_experiments(cara: httpx.Client, ours: Cl
     elsewhere = f"{FILES}{theirs.experiment}/{theirs.run}/artifacts/a.txt"
     assert cara.put(elsewhere, content=b"clean").status_code == 403
     assert cara.delete(elsewhere).status_code == 403
+    up = f"{FILES}{ours.experiment}/%2E%2E/{theirs.experiment}/{theirs.run}/artifacts/a.txt"
+    assert cara.put(up, content=b"clean").status_code == 403
 
 
 def test_lists_hold_only_what_is_reached(
@@ -254,6 +257,25 @@ def test_every_request_is_an_event_with_its_route_and_person(server: Server, dor
         ("person:dora", "tracking.refused", "PUT", "api/2.0/mlflow-artifacts/artifacts/<artifact_path>", 415),
     ]
     assert _told(server)[before + 6].record["findings"] == [{"field": "body.value", "class": "ssn"}]
+
+
+def test_many_at_once_are_all_refused_or_stored_and_all_recorded(server: Server, dora: httpx.Client) -> None:
+    made = Clean.made(dora, "crowd")
+    before = len(_told(server))
+
+    def write(number: int) -> int:
+        text = "417-82-6350" if number % 2 else "clean"
+        with server.client() as http:
+            body = {"run_id": made.run, "key": f"tag_{number}", "value": text}
+            return http.post(API + "runs/set-tag", json=body).status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        statuses = list(pool.map(write, range(48)))
+    assert statuses == [200, 400] * 24
+    tags = dora.get(API + "runs/get", params={"run_id": made.run}).json()["run"]["data"]["tags"]
+    assert sum(tag["key"].startswith("tag_") for tag in tags) == 24
+    told = [event.type.value for event in _told(server)[before:]]
+    assert (told.count("tracking.accessed"), told.count("tracking.refused")) == (25, 24)
 
 
 def test_denied_sign_ins_are_told_to_the_ledger_and_the_ledger_verifies(server: Server) -> None:

@@ -115,6 +115,8 @@ class Departments:
             return [thing]
         ids: Sequence[str] | None = [thing]
         if sort == "artifact":
+            if ".." in thing or "%" in thing:
+                return []  # no way up out of what is theirs
             ids = [thing.lstrip("/").partition("/")[0]]
         elif sort != "experiment":
             ids = self._resources.experiments_of(sort, thing)
