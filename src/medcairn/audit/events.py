@@ -53,6 +53,8 @@ class EventType(StrEnum):
     SUBJECT_REIDENTIFIED = "subject.reidentified"
     KEY_ROTATED = "key.rotated"
     NOTE_RECORDED = "note.recorded"
+    TRACKING_ACCESSED = "tracking.accessed"
+    TRACKING_REFUSED = "tracking.refused"
 
 
 @dataclass(frozen=True)

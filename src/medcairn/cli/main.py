@@ -41,6 +41,7 @@ GROUPS = (
     "model",
     "report",
     "serve",
+    "mlflow_server",
     "audit",
     "phi",
     "hospital",

@@ -134,7 +134,7 @@ def run_steps(
         run_id = study.ids.new()
         if study.settings.tracking.stages:
             place = study.tracking_uri, study.root / "mlartifacts", study.settings.study.name
-            ending.callback(follow_ledger, *place, study.ledger_file, run_id)
+            ending.callback(follow_ledger, *place, study.ledger_address, run_id)
         ledger.append(
             EventType.RUN_STARTED,
             actor=acting_person(),

@@ -64,9 +64,13 @@ def kind_of(event: Event) -> dict[str, JSON]:
 
 
 def action_of(event: Event) -> str:
-    """``AuditEvent.action``: create, read, update or execute."""
+    """``AuditEvent.action``: create, read, update, delete or execute."""
     if event.outputs or event.type in (EventType.PREDICTION_MADE, EventType.PERSON_ADDED):
         return "C"
+    if event.type is EventType.TRACKING_ACCESSED and event.record.get("kind") == "write":
+        return "D" if event.record.get("method") == "DELETE" else "U"
+    if event.type is EventType.TRACKING_ACCESSED:
+        return "R"
     if event.type in (EventType.TRAIL_VERIFIED, EventType.SUBJECT_REIDENTIFIED):
         return "R"
     return "U" if event.type is EventType.MODEL_TRANSITIONED else "E"
