@@ -28,7 +28,7 @@ from medcairn.core.settings import parse_settings
 from medcairn.pipeline.environment import LIBRARIES
 from medcairn.pipeline.stages import STEP_NAMES
 from medcairn.pipeline.study import Study, init_study
-from medcairn.pipeline.study_ledger import ledger_address
+from medcairn.audit.study_ledger import ledger_address
 
 ADDRESS = "STUDY_LEDGER_ADDRESS"
 SETTINGS = """

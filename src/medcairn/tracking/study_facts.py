@@ -11,7 +11,6 @@ from medcairn.core.canonical import JSON
 from medcairn.core.digests import Digest
 from medcairn.core.errors import UsageError
 
-LEDGER_FILE = "ledger.db"
 _NO_MODEL = "medcairn run --until train"
 
 
@@ -36,11 +35,13 @@ def facts_of(study_folder: Path) -> StudyFacts:
     it has no model yet.
     """
     from medcairn.audit import EventType, read_events
+    from medcairn.audit.study_ledger import ledger_address
     from medcairn.core.settings import read_settings
 
     folder = Path(study_folder)
     settings = read_settings(folder)
-    ends = [stored.event for stored in read_events(folder / LEDGER_FILE, EventType.STAGE_FINISHED)]
+    address = ledger_address(folder, settings)
+    ends = [stored.event for stored in read_events(address, EventType.STAGE_FINISHED)]
     models = [(event, ref) for event in ends for ref in event.outputs if ref.name == "model"]
     if not models:
         raise UsageError("There is no model yet", hint=_NO_MODEL)
@@ -66,4 +67,4 @@ def facts_of(study_folder: Path) -> StudyFacts:
     )
 
 
-__all__ = ["LEDGER_FILE", "StudyFacts", "facts_of"]
+__all__ = ["StudyFacts", "facts_of"]

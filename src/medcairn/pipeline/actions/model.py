@@ -26,7 +26,13 @@ from medcairn.pipeline.study import Study
 from medcairn.pipeline.versions import BY_PLAN, Validated, present_version
 from medcairn.registry import LifecycleState, ModelHistory
 from medcairn.reports import ReportAbout
-from medcairn.tracking import open_tracker
+from medcairn.tracking import (
+    HealthcareRunContext,
+    context_tags,
+    log_healthcare_context,
+    open_client,
+    open_tracker,
+)
 from medcairn.training import portable
 
 
@@ -146,7 +152,14 @@ def follow_state(context: StepContext, package: Digest) -> None:
     candidate = present_version(study)
     trained = study.events(EventType.STAGE_FINISHED)
     run_id = next(str(s.event.record["mlflow_run_id"]) for s in reversed(trained) if s.event.stage == "train")
-    tags = {"medcairn.package_digest": package, "medcairn.study": study.settings.study.name}
+    about = HealthcareRunContext.from_study(study.root)
+    client = open_client(study.tracking_uri)
+    log_healthcare_context(about, run_id=run_id, client=client, ledger=context.ledger)
+    tags = {
+        **context_tags(about),
+        "medcairn.package_digest": package,
+        "medcairn.study": study.settings.study.name,
+    }
     model = study.root / candidate.model.path
     version = registry.register_model(
         study.tracking_uri, study.model_name, model_dir=model, run_id=run_id, tags=tags

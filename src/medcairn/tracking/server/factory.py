@@ -7,12 +7,14 @@ import os
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Protocol, cast
 
 from starlette.types import ASGIApp
 
 from medcairn.access import Notice, People
 from medcairn.audit import EventType, Ledger, read_events
+from medcairn.audit.study_ledger import ledger_of
 from medcairn.core.clock import RandomIds, SystemClock
 from medcairn.core.errors import SettingsError, UsageError
 from medcairn.phi import PhiDetector
@@ -78,7 +80,9 @@ class MlflowStore(Resources, ModelFiles, Protocol):
 def build_guards(folder: ServerFolder, mlflow_app: object, resources: MlflowStore) -> Guards:
     """All guards of the server in ``folder``, for the routes of ``mlflow_app``."""
     settings = folder.settings()
-    for needed in (folder.people, folder.ledger, folder.ledger_key, folder.detector_key):
+    address, witnesses = ledger_of(folder.path)
+    ledger_file = (address,) if isinstance(address, Path) else ()
+    for needed in (folder.people, *ledger_file, folder.ledger_key, folder.detector_key):
         if not needed.is_file():
             raise UsageError(
                 "The tracking server lacks a file",
@@ -86,8 +90,8 @@ def build_guards(folder: ServerFolder, mlflow_app: object, resources: MlflowStor
                 file=needed,
             )
     clock = SystemClock()
-    ledger = Ledger.open(folder.ledger, folder.ledger_key, clock=clock, ids=RandomIds())
-    people = People(folder.people, told=lambda notice: _told(ledger, notice))
+    ledger = Ledger.open(address, folder.ledger_key, clock=clock, ids=RandomIds(), witnesses=witnesses)
+    people = People(folder.people, policy=folder.policy, told=lambda notice: _told(ledger, notice))
     if not people.list() and settings.proxy is None:
         raise GuardNotWhole("Nobody could sign in: the people store is empty", hint="`medcairn users add`")
     proxy = ProxySettings.read(settings.proxy, folder.path) if settings.proxy is not None else None
@@ -100,7 +104,7 @@ def build_guards(folder: ServerFolder, mlflow_app: object, resources: MlflowStor
         guard=PhiGuard(PhiDetector(_detector_key(folder)), settings.limits),
         departments=Departments(settings, resources),
         signed=SignedVersionGuard(
-            LedgerVersions(lambda kind: read_events(folder.ledger, kind)),
+            LedgerVersions(lambda *kinds: read_events(address, *kinds)),
             resources,
             settings.protected_aliases,
         ),

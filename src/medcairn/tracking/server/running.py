@@ -54,9 +54,10 @@ def prepare(options: ServerOptions) -> dict[str, str]:
     private_folder(folder.ledger_key.parent)
     if not folder.detector_key.exists():
         write_file(folder.detector_key, secrets.token_bytes(32), private=True)
-    if not folder.ledger.exists():
+    address = folder.ledger
+    if isinstance(address, Path) and not address.exists():
         Ledger.create(
-            folder.ledger, folder.ledger_key, origin="medcairn/tracking", clock=SystemClock(), ids=RandomIds()
+            address, folder.ledger_key, origin="medcairn/tracking", clock=SystemClock(), ids=RandomIds()
         ).close()
     return {
         FOLDER_VARIABLE: str(folder.path.resolve()),

@@ -16,8 +16,12 @@ from typing import Annotated
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from medcairn.access import Role
+from medcairn.access import AccessPolicy, Role, read_policy
+from medcairn.audit import LedgerAddress
+from medcairn.audit.study_ledger import ledger_of
 from medcairn.core.errors import SettingsError, UsageError
+from medcairn.core.settings import SETTINGS_FILE as STUDY_FILE
+from medcairn.core.settings import read_settings
 
 FOLDER_VARIABLE = "MEDCAIRN_TRACKING_SERVER"
 """Names the server's folder for ``mlflow server --app-name medcairn``."""
@@ -136,8 +140,17 @@ class ServerFolder:
         return self.path / "people.db"
 
     @property
-    def ledger(self) -> Path:
-        return self.path / "ledger.db"
+    def ledger(self) -> LedgerAddress:
+        """The study's ledger, by its ``study.yaml``; a file of the folder's own without one."""
+        return ledger_of(self.path)[0]
+
+    @property
+    def policy(self) -> AccessPolicy:
+        """The study's rules of access; the default ones without a study."""
+        if not (self.path / STUDY_FILE).is_file():
+            return AccessPolicy()
+        rules = read_settings(self.path).access.policy
+        return read_policy(self.path / rules if rules.endswith((".yaml", ".yml")) else rules)
 
     @property
     def ledger_key(self) -> Path:

@@ -58,9 +58,14 @@ class ModelFiles(Protocol):
 
 
 class LedgerVersions:
-    """Reads ``model.transitioned`` events; ``events`` gives them in order, at every call anew."""
+    """Reads ``model.transitioned`` events; ``events`` gives those of the kinds asked for, in order, each time
+    anew.
 
-    def __init__(self, events: Callable[[EventType], Iterable[StoredEvent]]) -> None:
+    A study counts every model that it trained, MLflow's registry those that were registered: the step that
+    registers one records its number there, and that is the number which requests name.
+    """
+
+    def __init__(self, events: Callable[..., Iterable[StoredEvent]]) -> None:
         self._events = events
 
     def state(self, model: str, version: str) -> str | None:
@@ -75,14 +80,23 @@ class LedgerVersions:
     def _states(self) -> dict[tuple[str, str], str]:
         states: dict[tuple[str, str], str] = {}
         signed: set[tuple[str, str]] = set()
-        for stored in self._events(EventType.MODEL_TRANSITIONED):
+        registered: dict[str, str] = {}
+        for stored in self._events(EventType.MODEL_TRANSITIONED, EventType.STAGE_FINISHED):
             record = stored.event.record
+            if stored.event.type is EventType.STAGE_FINISHED:
+                if "registry_version" in record:
+                    registered[str(record.get("model_version"))] = str(record["registry_version"])
+                continue
             for moved in _moves(record):
                 version = str(record.get("model")), str(moved.get("version"))
                 states[version] = str(moved.get("state"))
                 if states[version] not in _BEFORE_APPROVAL | {"retired"}:
                     signed.add(version)
-        return {version: state for version, state in states.items() if version in signed}
+        return {
+            (model, registered.get(f"{model}/{number}", number)): state
+            for (model, number), state in states.items()
+            if (model, number) in signed
+        }
 
 
 class SignedVersionGuard:
