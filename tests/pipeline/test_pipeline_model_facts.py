@@ -12,7 +12,7 @@ from medcairn.core.canonical import JSON
 from medcairn.core.digests import digest_json
 from medcairn.core.errors import UsageError
 from medcairn.core.labels import Label
-from medcairn.pipeline.model_facts import model_facts, model_versions, version_history
+from medcairn.pipeline.model_facts import model_digests, model_facts, version_history
 from medcairn.registry import Estimated
 
 
@@ -78,7 +78,7 @@ def test_every_fact_comes_from_the_version_s_own_steps() -> None:
 
 def test_a_version_counts_once_however_often_it_was_made() -> None:
     events = study_of("a", "b", "a")
-    assert model_versions(events) == (digest_json("a"), digest_json("b"))
+    assert model_digests(events) == (digest_json("a"), digest_json("b"))
     assert len(version_history(events, "1").validations) == 2
 
 

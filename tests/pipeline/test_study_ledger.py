@@ -20,6 +20,7 @@ from audit.timestamp_authority import Authority
 from medcairn.access import Passwords
 from medcairn.audit import EventType
 from medcairn.audit.stores.postgres_migrations import MIGRATIONS
+from medcairn.audit.study_ledger import ledger_address
 from medcairn.cli.main import run
 from medcairn.cli.people import PASSWORD_VARIABLE
 from medcairn.core.canonical import JSON
@@ -28,7 +29,6 @@ from medcairn.core.settings import parse_settings
 from medcairn.pipeline.environment import LIBRARIES
 from medcairn.pipeline.stages import STEP_NAMES
 from medcairn.pipeline.study import Study, init_study
-from medcairn.audit.study_ledger import ledger_address
 
 ADDRESS = "STUDY_LEDGER_ADDRESS"
 SETTINGS = """

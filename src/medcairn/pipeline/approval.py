@@ -14,8 +14,8 @@ from medcairn.packaging import ApprovalRecord, Authority, TrustedKeys, open_pack
 from medcairn.packaging import approval_record as packaged_record
 from medcairn.pipeline.signing import approvals_of
 from medcairn.pipeline.study import Study
-from medcairn.pipeline.versions import BY_PLAN, ModelVersion, Validated, present_version
-from medcairn.registry import Approval, Case, ModelHistory, SignerRule
+from medcairn.pipeline.versions import ModelVersion, Validated, present_version
+from medcairn.registry import BY_PLAN, Approval, Case, ModelHistory, SignerRule
 
 
 def approval_record(study: Study) -> ApprovalRecord:

@@ -1,22 +1,16 @@
-"""What the ledger says of a model's changes: the plan in force, the version they are held against, and how
-many there were."""
+"""The change control plan that was in force at a place of the ledger."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
 from medcairn.access import Meaning
-from medcairn.audit.events import EventType, StoredEvent
+from medcairn.audit.events import StoredEvent
 from medcairn.audit.signed import signature_of
 from medcairn.core.errors import IntegrityError
-from medcairn.pipeline.versions import BY_PLAN
-from medcairn.registry import ChangeControlPlan, LifecycleState
-
-_SIGNED_STATES = frozenset(
-    {LifecycleState.APPROVED, LifecycleState.SHADOW, LifecycleState.CANARY, LifecycleState.PRODUCTION}
-)
+from medcairn.registry import ChangeControlPlan
 
 
 @dataclass(frozen=True)
@@ -52,38 +46,4 @@ def plan_in_force(signed: Iterable[StoredEvent], task: str | None, *, before: in
     return SignedPlan(plans[latest], found[latest][0].index, tuple(found[latest]))
 
 
-def signed_baseline(
-    transitions: Sequence[StoredEvent], model: str, version: str, *, before: int
-) -> str | None:
-    """The version of ``model`` that people signed last before the entry ``before``, other than ``version``.
-
-    A version that came forward under a plan was not signed, and is no baseline for the next.
-    """
-    by_plan = versions_by_plan(transitions, model, since=0, before=before)
-    signed = [
-        str(stored.event.record.get("version"))
-        for stored in transitions
-        if stored.index < before
-        and stored.event.record.get("model") == model
-        and stored.event.record.get("state") in _SIGNED_STATES
-    ]
-    return next((one for one in reversed(signed) if one != version and one not in by_plan), None)
-
-
-def versions_by_plan(
-    transitions: Iterable[StoredEvent], model: str, *, since: int, before: int
-) -> tuple[str, ...]:
-    """The versions of ``model`` that a plan brought forward between two entries, each once, in order."""
-    return tuple(
-        dict.fromkeys(
-            str(stored.event.record.get("version"))
-            for stored in transitions
-            if since <= stored.index < before
-            and stored.event.type is EventType.MODEL_TRANSITIONED
-            and stored.event.record.get("model") == model
-            and stored.event.record.get("authority") == BY_PLAN
-        )
-    )
-
-
-__all__ = ["SignedPlan", "plan_in_force", "signed_baseline", "versions_by_plan"]
+__all__ = ["SignedPlan", "plan_in_force"]

@@ -34,7 +34,7 @@ class VersionHistory:
     validations: tuple[StoredEvent, ...]
 
 
-def model_versions(finished: Iterable[StoredEvent]) -> tuple[Digest, ...]:
+def model_digests(finished: Iterable[StoredEvent]) -> tuple[Digest, ...]:
     """The digests of the study's models, version 1 first, from events STAGE_FINISHED in order."""
     seen: dict[Digest, None] = {}
     for stored in finished:
@@ -49,7 +49,7 @@ def version_history(finished: Sequence[StoredEvent], version: str) -> VersionHis
 
     Raises :class:`UsageError` that says how many versions there are.
     """
-    digests = model_versions(finished)
+    digests = model_digests(finished)
     numbers = [str(number) for number in range(1, len(digests) + 1)]
     if version not in numbers:
         there = "Versions: " + ", ".join(numbers) if numbers else "medcairn run --until train"
@@ -135,4 +135,4 @@ def _estimates(metrics: JSON) -> dict[str, Estimated]:
     return found
 
 
-__all__ = ["VersionHistory", "model_facts", "model_versions", "version_history"]
+__all__ = ["VersionHistory", "model_facts", "model_digests", "version_history"]

@@ -13,12 +13,19 @@ from medcairn.core.labels import Label
 from medcairn.core.lifecycle import LifecycleState
 from medcairn.packaging import ApprovalRecord, Authority, TrustedKeys
 from medcairn.pipeline.approval import authority_over, release_case, trusted_keys
-from medcairn.pipeline.change_history import signed_baseline, versions_by_plan
 from medcairn.pipeline.model_facts import model_facts
 from medcairn.pipeline.signing import approvals_of
 from medcairn.pipeline.study import Study
-from medcairn.pipeline.versions import BY_APPROVAL, BY_PLAN, present_version
-from medcairn.registry import Approval, ChangeAssessment, ChangeControlPlan, Check
+from medcairn.pipeline.versions import present_version
+from medcairn.registry import (
+    BY_PLAN,
+    BY_SIGNATURE,
+    Approval,
+    ChangeAssessment,
+    ChangeControlPlan,
+    Check,
+    ModelHistory,
+)
 
 
 @dataclass(frozen=True)
@@ -47,7 +54,7 @@ def release_of(study: Study, record: ApprovalRecord) -> Release:
         if assessment is not None:
             return _by_plan(study, record, plan, assessment)
     registry.pass_gate(gates, LifecycleState.APPROVED, case)
-    return Release(BY_APPROVAL, authority_over(record.digest, approvals), trusted_keys(approvals))
+    return Release(BY_SIGNATURE, authority_over(record.digest, approvals), trusted_keys(approvals))
 
 
 def change_control_plan(study: Study) -> ChangeControlPlan | None:
@@ -58,20 +65,18 @@ def change_control_plan(study: Study) -> ChangeControlPlan | None:
 
 def assess_candidate(study: Study, plan: ChangeControlPlan) -> ChangeAssessment | None:
     """The candidate held against the version that people signed last; None when there is no such version."""
-    finished = study.events(EventType.STAGE_FINISHED)
-    moved = study.events(EventType.MODEL_TRANSITIONED)
-    now = 1 + max(stored.index for stored in (*finished, *moved))
+    history = ModelHistory.of(study.model_name, study.events(EventType.MODEL_TRANSITIONED))
     candidate = present_version(study).version
-    baseline = signed_baseline(moved, study.model_name, candidate, before=now)
+    baseline = history.signed_before(candidate)
     if baseline is None:
         return None
-    signed = min((found.entry for found in approvals_of(study, plan.digest)), default=now)
-    by_plan = versions_by_plan(moved, study.model_name, since=signed, before=now)
+    finished = study.events(EventType.STAGE_FINISHED)
+    signed = min((found.entry for found in approvals_of(study, plan.digest)), default=history.last_entry + 1)
     return registry.assess_change(
         plan,
         model_facts(finished, baseline),
         model_facts(finished, candidate),
-        changes_so_far=len(set(by_plan) - {candidate}),
+        changes_so_far=len(set(history.by_plan(since=signed)) - {candidate}),
         at=study.clock.now(),
     )
 

@@ -12,8 +12,7 @@ from medcairn.core.digests import Digest
 from medcairn.core.errors import UsageError
 from medcairn.core.labels import Label
 from medcairn.pipeline.study import Study
-
-BY_APPROVAL, BY_PLAN = "signature", "change_control_plan"
+from medcairn.registry import BY_SIGNATURE
 
 
 @dataclass(frozen=True)
@@ -125,14 +124,12 @@ def _packaged(stored: StoredEvent) -> Packaged | None:
         artifact,
         Digest(str(facts["package_digest"])),
         Digest(str(record["approval_digest"])),
-        str(record.get("authority", BY_APPROVAL)),
+        str(record.get("authority", BY_SIGNATURE)),
         int(str(registered)) if registered is not None else None,
     )
 
 
 __all__ = [
-    "BY_APPROVAL",
-    "BY_PLAN",
     "ModelVersion",
     "Packaged",
     "Validated",

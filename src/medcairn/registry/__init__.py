@@ -6,10 +6,12 @@ from medcairn.registry.change_control import ChangeControlPlan, read_change_cont
 from medcairn.registry.change_record import ChangeAssessment, Clause, Estimated, Finding, ModelFacts
 from medcairn.registry.gate import HINTS, Approval, Case, is_signed, opens, pass_gate, refused_checks
 from medcairn.registry.gates import Check, Gates, SignerRule, parse_gates, read_gates
-from medcairn.registry.history import ModelHistory, Move, Transition, transition_of
+from medcairn.registry.history import BY_PLAN, BY_SIGNATURE, ModelHistory, Move, Transition, transition_of
 from medcairn.registry.mlflow_registry import follow, register_model, set_alias, set_tags
 
 __all__ = [
+    "BY_PLAN",
+    "BY_SIGNATURE",
     "HINTS",
     "TRANSITIONS",
     "Approval",

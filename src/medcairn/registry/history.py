@@ -9,6 +9,13 @@ from medcairn.audit import StoredEvent
 from medcairn.core.canonical import JSON
 from medcairn.core.lifecycle import LifecycleState
 
+BY_SIGNATURE, BY_PLAN = "signature", "change_control_plan"
+"""What a move or a release rests on, apart from the pipeline's own checks."""
+
+_RELEASED = frozenset(
+    {LifecycleState.APPROVED, LifecycleState.SHADOW, LifecycleState.CANARY, LifecycleState.PRODUCTION}
+)
+
 
 @dataclass(frozen=True)
 class Move:
@@ -136,8 +143,26 @@ class ModelHistory:
                 return next((v for v in waiting if self.states[v] is LifecycleState.SHADOW), None)
         return None
 
+    def before(self, entry: int) -> ModelHistory:
+        """What there was before ``entry``."""
+        return ModelHistory(self.model, tuple(t for t in self.transitions if t.entry < entry))
+
+    def by_plan(self, *, since: int = 0) -> tuple[str, ...]:
+        """The versions that a change control plan brought forward from the entry ``since`` on, in order."""
+        found = (t.move.version for t in self.transitions if t.entry >= since and t.authority == BY_PLAN)
+        return tuple(dict.fromkeys(found))
+
+    def signed_before(self, version: str) -> str | None:
+        """The version that people signed last, other than ``version``.
+
+        One that came forward under a plan was not signed, and is no baseline for the next.
+        """
+        passed = {version, *self.by_plan()}
+        signed = (t.move.version for t in reversed(self.transitions) if t.move.state in _RELEASED)
+        return next((one for one in signed if one not in passed), None)
+
     def _last(self, version: str) -> Transition:
         return self.of_version(version)[-1]
 
 
-__all__ = ["ModelHistory", "Move", "Transition", "transition_of"]
+__all__ = ["BY_PLAN", "BY_SIGNATURE", "ModelHistory", "Move", "Transition", "transition_of"]

@@ -23,8 +23,8 @@ from medcairn.pipeline.protocol import check_protocol_signed, protocol
 from medcairn.pipeline.release import Release, release_of
 from medcairn.pipeline.runner import StepContext
 from medcairn.pipeline.study import Study
-from medcairn.pipeline.versions import BY_PLAN, Validated, present_version
-from medcairn.registry import LifecycleState, ModelHistory
+from medcairn.pipeline.versions import Validated, present_version
+from medcairn.registry import BY_PLAN, LifecycleState, ModelHistory
 from medcairn.reports import ReportAbout
 from medcairn.tracking import (
     HealthcareRunContext,

@@ -6,10 +6,10 @@ from datetime import datetime
 
 from medcairn.audit import EventType
 from medcairn.audit.record import Told
-from medcairn.pipeline.change_history import SignedPlan, signed_baseline, versions_by_plan
+from medcairn.pipeline.change_history import SignedPlan
 from medcairn.pipeline.fda_audit.evidence import Evidence
 from medcairn.pipeline.model_facts import model_facts, version_history
-from medcairn.registry import ChangeAssessment, assess_change
+from medcairn.registry import ChangeAssessment, ModelHistory, assess_change
 from medcairn.reports.fda_audit_record import AuditSection, Listing, Row
 
 _NO_PLAN = (
@@ -27,8 +27,7 @@ def change_control(evidence: Evidence) -> AuditSection:
     if signed is None:
         return AuditSection("change_control", notes=(_NO_PLAN,))
     plan, judged = signed.plan, evidence.judged
-    transitions = evidence.of(EventType.MODEL_TRANSITIONED)
-    baseline = signed_baseline(transitions, evidence.model, evidence.version, before=judged.index)
+    baseline = _history(evidence).signed_before(evidence.version)
     assessed = _assessed(evidence, signed, baseline) if baseline else None
     facts = (
         Told("plan", plan.name, signed.entry),
@@ -55,16 +54,21 @@ def change_control(evidence: Evidence) -> AuditSection:
 
 
 def _assessed(evidence: Evidence, signed: SignedPlan, baseline: str) -> ChangeAssessment:
-    transitions, judged = evidence.of(EventType.MODEL_TRANSITIONED), evidence.judged
-    made = versions_by_plan(transitions, evidence.model, since=signed.entry, before=judged.index)
+    made = _history(evidence).by_plan(since=signed.entry)
     finished = evidence.until_last.of(EventType.STAGE_FINISHED)
     return assess_change(
         signed.plan,
         model_facts(finished, baseline),
         model_facts(finished, evidence.version),
-        changes_so_far=len([version for version in made if version != evidence.version]),
-        at=datetime.fromisoformat(judged.event.recorded_at),
+        changes_so_far=len(set(made) - {evidence.version}),
+        at=datetime.fromisoformat(evidence.judged.event.recorded_at),
     )
+
+
+def _history(evidence: Evidence) -> ModelHistory:
+    """How the versions had moved when this one was judged."""
+    moved = ModelHistory.of(evidence.model, evidence.of(EventType.MODEL_TRANSITIONED))
+    return moved.before(evidence.judged.index)
 
 
 def _entries(evidence: Evidence, plan: int, baseline: str | None) -> tuple[int, ...]:

@@ -15,8 +15,8 @@ from medcairn.core.digests import Digest
 from medcairn.core.errors import UsageError
 from medcairn.core.labels import Label
 from medcairn.pipeline.change_history import SignedPlan, plan_in_force
-from medcairn.pipeline.model_facts import VersionHistory, model_versions, version_history
-from medcairn.pipeline.versions import BY_PLAN
+from medcairn.pipeline.model_facts import VersionHistory, model_digests, version_history
+from medcairn.registry import BY_PLAN
 
 READ = (
     EventType.LEDGER_CREATED,
@@ -241,7 +241,7 @@ def _named_versions(events: Sequence[StoredEvent], finished: Sequence[StoredEven
     }
     return [
         (f"{study}.{tasks[digest]}", str(number))
-        for number, digest in enumerate(model_versions(finished), start=1)
+        for number, digest in enumerate(model_digests(finished), start=1)
     ]
 
 

@@ -13,7 +13,7 @@ from medcairn.core.canonical import JSON
 from medcairn.core.digests import Digest
 from medcairn.pipeline.fda_audit.evidence import Evidence
 from medcairn.pipeline.fda_audit.telling import Asked, mapping, told, told_all
-from medcairn.pipeline.model_facts import model_versions
+from medcairn.pipeline.model_facts import model_digests
 from medcairn.reports.fda_audit_record import AuditSection, Listing, Row
 from medcairn.validation.checks import CEILING_CHECK
 from medcairn.validation.criteria import Metric
@@ -129,7 +129,7 @@ def _executions_told(evidence: Evidence) -> Told:
 def _executions(evidence: Evidence) -> Listing:
     """Every validation up to the last entry about this version: held-out data wear out by being used."""
     finished = evidence.until_last.of(EventType.STAGE_FINISHED)
-    number = {digest: str(n) for n, digest in enumerate(model_versions(finished), start=1)}
+    number = {digest: str(n) for n, digest in enumerate(model_digests(finished), start=1)}
     rows = []
     for stored in finished:
         if stored.event.stage != "validate":
