@@ -10,12 +10,11 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from medcairn.core.digests import Digest, digest_json
-from medcairn.core.errors import SettingsError
-from medcairn.core.labels import Label
+from medcairn.core.rule_files import parse_rules, rule_text
+from medcairn.core.settings_form import SettingsRecord
 
 BUILT_IN = ("basic", "part11")
 
@@ -23,11 +22,7 @@ Course = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
 """The short name of a training."""
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class PasswordPolicy(_Record):
+class PasswordPolicy(SettingsRecord):
     """What a new password must be, and how long one is good (21 CFR 11.300(b))."""
 
     minimum_length: int = Field(default=12, ge=8, le=64, description="In characters.")
@@ -35,14 +30,14 @@ class PasswordPolicy(_Record):
     maximum_age_days: int | None = Field(default=None, ge=1, description="Then it must be changed.")
 
 
-class LockOut(_Record):
+class LockOut(SettingsRecord):
     """After ``failures`` wrong tries in a row a name is refused for ``minutes``, right or wrong."""
 
     failures: int = Field(default=5, ge=1, le=100)
     minutes: int = Field(default=15, ge=1, le=1440)
 
 
-class SigningPolicy(_Record):
+class SigningPolicy(SettingsRecord):
     """What a person needs in order to sign, and how long one session of signing lasts."""
 
     second_factor: Literal["optional", "required"] = Field(
@@ -54,7 +49,7 @@ class SigningPolicy(_Record):
     longest_minutes: int = Field(default=480, ge=1, le=1440, description="So does one as old as this.")
 
 
-class AccessPolicy(_Record):
+class AccessPolicy(SettingsRecord):
     """The rules of one people store."""
 
     password: PasswordPolicy = PasswordPolicy()
@@ -73,45 +68,15 @@ class AccessPolicy(_Record):
 def read_policy(rules: str | Path) -> AccessPolicy:
     """A built-in policy by its name, or the one in a YAML file.
 
-    Raises :class:`SettingsError` that names the key at fault and never its value.
+    Raises :class:`~medcairn.core.errors.SettingsError` that names the key at fault and never its value.
     """
-    if isinstance(rules, str) and rules not in BUILT_IN:
-        raise SettingsError("There is no such built-in access policy", hint="Built in: basic, part11")
-    if isinstance(rules, str):
-        text = resources.files(__package__).joinpath("policies", f"{rules}.yaml").read_text("utf-8")
-    elif rules.is_file():
-        text = rules.read_text(encoding="utf-8", errors="replace")
-    else:
-        raise SettingsError("There is no such access policy file", file=rules)
-    return parse_policy(text)
+    folder = resources.files(__package__) / "policies"
+    return parse_policy(rule_text(rules, folder=folder, built_in=BUILT_IN))
 
 
 def parse_policy(text: str) -> AccessPolicy:
-    """The policy in the text of a YAML file. Raises :class:`SettingsError`."""
-    value: object = None
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
-        value = None
-    if not isinstance(value, dict):
-        raise SettingsError("The access policy is empty, no mapping or no YAML")
-    policy: AccessPolicy | None = None
-    keys: list[str] = []
-    try:
-        policy = AccessPolicy.model_validate(value)
-    except ValidationError as failure:
-        problems = failure.errors(include_url=False, include_input=False, include_context=False)
-        keys = [".".join(str(part) for part in problem["loc"]) for problem in problems]
-    if policy is None:
-        raise SettingsError("A key of the access policy cannot be used", key=_shown(keys[0]))
-    return policy
-
-
-def _shown(key: str) -> Label:
-    try:
-        return Label(key)
-    except ValueError:
-        return Label("unknown")
+    """The policy in the text of a YAML file. Raises :class:`~medcairn.core.errors.SettingsError`."""
+    return parse_rules(text, AccessPolicy, hint="See access/policies/part11.yaml")
 
 
 __all__ = [

@@ -51,7 +51,7 @@ class Training:
 _HINTS = {
     Reason.NO_SIGNING_KEY: "Set a password of your own with `medcairn users password NAME`",
     Reason.NO_SECOND_FACTOR: "Set one up with `medcairn users second-factor NAME`",
-    Reason.NO_IDENTITY_PROOF: "A colleague, not who let them in, records the check: `medcairn users prove NAME`",
+    Reason.NO_IDENTITY_PROOF: "A colleague, not who let them in, vouches: `medcairn users prove NAME`",
     Reason.TRAINING_NOT_CURRENT: "Quality records it with `medcairn users trained NAME COURSE`",
 }
 

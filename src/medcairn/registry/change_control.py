@@ -16,13 +16,13 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from medcairn.core.canonical import JSON
 from medcairn.core.digests import Digest, digest_json
-from medcairn.core.errors import IntegrityError, SettingsError
-from medcairn.core.labels import Label
+from medcairn.core.errors import IntegrityError
+from medcairn.core.rule_files import parse_rules, rule_text
+from medcairn.core.settings_form import SettingsRecord
 
 FORM = "medcairn-change-control-1"
 BUILT_IN = ("readmission_30d",)
@@ -50,11 +50,7 @@ class PlannedMetric(StrEnum):
     SUBGROUP_AUROC_GAP = "subgroup_auroc_gap"
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class Bounds(_Record):
+class Bounds(SettingsRecord):
     """A number's limits, both inclusive; at least one is given."""
 
     at_least: Number | None = None
@@ -81,21 +77,21 @@ class Bounds(_Record):
         return " and ".join(said).replace("-", "−")
 
 
-class DataRefresh(_Record):
+class DataRefresh(SettingsRecord):
     """Other data of the same kind; the training rows and those with the outcome are no fewer than this."""
 
     rows_at_least: int = Field(ge=1)
     positives_at_least: int = Field(ge=1)
 
 
-class HyperparameterRules(_Record):
+class HyperparameterRules(SettingsRecord):
     """For one algorithm: any settings (``free``), or the named ones ``within`` bounds and the rest as is."""
 
     free: bool = False
     within: dict[Name, Bounds] = Field(default_factory=dict)
 
 
-class PerformanceRule(_Record):
+class PerformanceRule(SettingsRecord):
     """Limits of a metric, and how much worse than the baseline's its estimate may be.
 
     ``bound`` says which part of the 95% interval the limits speak of. Worse is lower, for the Brier score and
@@ -130,7 +126,7 @@ class PerformanceRule(_Record):
         return "; ".join(said)
 
 
-class Changes(_Record):
+class Changes(SettingsRecord):
     """The kinds of change that are allowed. What is not mentioned may not change."""
 
     retrain: bool = False
@@ -140,7 +136,7 @@ class Changes(_Record):
     threshold: Bounds | None = None
 
 
-class ChangeControlPlan(_Record):
+class ChangeControlPlan(SettingsRecord):
     """The envelope of allowed changes, for one task. One that says no more than its name denies all.
 
     ``until`` is the last day (UTC), ``most_changes`` how many changes there may be under the plan.
@@ -187,51 +183,15 @@ class ChangeControlPlan(_Record):
 def read_change_control_plan(plan: str | Path) -> ChangeControlPlan:
     """A built-in plan by its name, or the one in a YAML file.
 
-    Raises :class:`SettingsError` that names the key at fault and never its value.
+    Raises :class:`~medcairn.core.errors.SettingsError` that names the key at fault and never its value.
     """
-    if isinstance(plan, str) and plan not in BUILT_IN:
-        raise SettingsError("There is no such built-in change control plan", hint="Built in: readmission_30d")
-    if isinstance(plan, str):
-        text = resources.files(__package__).joinpath("plans", f"{plan}.yaml").read_text("utf-8")
-    elif plan.is_file():
-        text = plan.read_text(encoding="utf-8", errors="replace")
-    else:
-        raise SettingsError("There is no such change control plan file", file=plan)
-    return parse_change_control_plan(text)
+    folder = resources.files(__package__) / "plans"
+    return parse_change_control_plan(rule_text(plan, folder=folder, built_in=BUILT_IN))
 
 
 def parse_change_control_plan(text: str) -> ChangeControlPlan:
-    """The plan in the text of a YAML file. Raises :class:`SettingsError`."""
-    value: object = None
-    try:
-        value = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError):
-        value = None
-    if not isinstance(value, dict):
-        raise SettingsError("The change control plan is empty, no mapping or no YAML")
-    plan: ChangeControlPlan | None = None
-    keys: list[tuple[str, str]] = []
-    try:
-        plan = ChangeControlPlan.model_validate(value)
-    except ValidationError as failure:
-        for problem in failure.errors(include_url=False, include_input=False, include_context=False):
-            keys.append((".".join(str(part) for part in problem["loc"]), problem["type"]))
-    if plan is None:
-        key, kind = keys[0]
-        raise SettingsError(
-            "A key of the change control plan cannot be used",
-            hint="The README of medcairn.registry lists the keys",
-            key=_shown(key),
-            problem=Label(kind),
-        )
-    return plan
-
-
-def _shown(key: str) -> Label:
-    try:
-        return Label(key)
-    except ValueError:
-        return Label("unknown")
+    """The plan in the text of a YAML file. Raises :class:`~medcairn.core.errors.SettingsError`."""
+    return parse_rules(text, ChangeControlPlan, hint="The README of medcairn.registry lists the keys")
 
 
 __all__ = [

@@ -11,14 +11,13 @@ from enum import StrEnum
 from importlib import resources
 from pathlib import Path
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from medcairn.access import Role
 from medcairn.core.digests import Digest, digest_json
-from medcairn.core.errors import SettingsError
-from medcairn.core.labels import Label
 from medcairn.core.lifecycle import LifecycleState
+from medcairn.core.rule_files import parse_rules, rule_text
+from medcairn.core.settings_form import SettingsRecord
 
 BUILT_IN = ("basic", "part11")
 
@@ -40,18 +39,14 @@ class Check(StrEnum):
     MOVER_DID_NOT_APPROVE = "mover_did_not_approve"
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class SignerRule(_Record):
+class SignerRule(SettingsRecord):
     """So many different people must sign, each with one of the roles when they signed."""
 
     signatures: int = Field(ge=1, le=10)
     roles: frozenset[Role] = Field(min_length=1)
 
 
-class Gates(_Record):
+class Gates(SettingsRecord):
     """The gates of a study. A signature counts for one rule only, and one person counts once."""
 
     protocol: tuple[SignerRule, ...] = ()
@@ -73,42 +68,15 @@ class Gates(_Record):
 def read_gates(rules: str | Path) -> Gates:
     """Built-in gates by their name, or those in a YAML file.
 
-    Raises :class:`SettingsError` that names the key at fault and never its value.
+    Raises :class:`~medcairn.core.errors.SettingsError` that names the key at fault and never its value.
     """
-    if isinstance(rules, str) and rules not in BUILT_IN:
-        raise SettingsError("There are no such built-in gates", hint="Built in: " + ", ".join(BUILT_IN))
-    if isinstance(rules, str):
-        text = resources.files(__package__).joinpath("gate_files", f"{rules}.yaml").read_text("utf-8")
-    elif rules.is_file():
-        text = rules.read_text(encoding="utf-8", errors="replace")
-    else:
-        raise SettingsError("There is no such file of gates", file=rules)
-    return parse_gates(text)
+    folder = resources.files(__package__) / "gate_files"
+    return parse_gates(rule_text(rules, folder=folder, built_in=BUILT_IN))
 
 
 def parse_gates(text: str) -> Gates:
-    """The gates in the text of a YAML file. Raises :class:`SettingsError`."""
-    value: object = None
-    gates: Gates | None = None
-    key = "gates"
-    try:
-        value = yaml.safe_load(text)
-        gates = Gates.model_validate(value)
-    except yaml.YAMLError:
-        gates = None
-    except ValidationError as failure:
-        first = failure.errors(include_url=False, include_input=False, include_context=False)[0]
-        key = ".".join(str(part) for part in first["loc"])
-    if gates is None:
-        raise SettingsError("The gates cannot be used", hint="See registry/gate_files", key=_shown(key))
-    return gates
-
-
-def _shown(key: str) -> Label:
-    try:
-        return Label(key)
-    except ValueError:
-        return Label("unknown")
+    """The gates in the text of a YAML file. Raises :class:`~medcairn.core.errors.SettingsError`."""
+    return parse_rules(text, Gates, hint="See registry/gate_files/part11.yaml")
 
 
 __all__ = ["BUILT_IN", "Check", "Gates", "SignerRule", "parse_gates", "read_gates"]
