@@ -11,7 +11,7 @@ from medcairn.core.artifacts import ArtifactRef, Zone
 from medcairn.core.canonical import JSON
 from medcairn.core.digests import digest_json
 from medcairn.core.labels import Label
-from medcairn.core.lifecycle import LifecycleState
+from medcairn.core.lifecycle import WAY, LifecycleState
 from medcairn.pipeline.people import people_of
 from medcairn.pipeline.signing import sign_record
 from medcairn.pipeline.study import Study, init_study
@@ -46,8 +46,6 @@ PEOPLE = {
     "vera": Role.AUDITOR,
     "root": Role.ADMINISTRATOR,
 }
-_S = LifecycleState
-WAY = (_S.CANDIDATE, _S.VALIDATED, _S.APPROVED, _S.SHADOW, _S.CANARY, _S.PRODUCTION)
 
 
 def governed_study(root: Path) -> Study:

@@ -207,7 +207,9 @@ def test_who_made_a_model_does_not_move_it(
     assert refusal.value.fields["check"] is check
 
 
-@pytest.mark.parametrize("reason", ["", "   ", "two\nlines", "x" * 201])
+@pytest.mark.parametrize(
+    "reason", ["", "   ", "two\nlines", "x" * 201, "Patient: Jane Doe fell", "See MRN 4471120"]
+)
 def test_a_move_needs_a_reason(study: Study, reason: str) -> None:
     add_version(study, "1", reached=S.SHADOW)
     with pytest.raises(UsageError):

@@ -4,6 +4,7 @@
 ``medcairn.access.organisation`` and needs the extra ``organisation``.
 """
 
+from medcairn.access.authentication import Given
 from medcairn.access.credentials.password_rules import check_new_password
 from medcairn.access.credentials.passwords import Argon2Cost, Passwords
 from medcairn.access.notices import Notice, NoticeKind, Outbox, Reason
@@ -32,6 +33,7 @@ __all__ = [
     "ESignature",
     "Endorsement",
     "Enrolment",
+    "Given",
     "Invitation",
     "IssuedToken",
     "KeyRing",

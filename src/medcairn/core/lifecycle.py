@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from itertools import pairwise
 
 from medcairn.core.errors import GateRefused
 
@@ -46,6 +47,17 @@ SERVABLE = frozenset({_S.APPROVED, _S.SHADOW, _S.CANARY, _S.PRODUCTION})
 """States in which a version may be asked: approved too, because the smoke test comes before shadow."""
 
 
+WAY = (_S.CANDIDATE, _S.VALIDATED, _S.APPROVED, _S.SHADOW, _S.CANARY, _S.PRODUCTION)
+"""The way of a model that does well."""
+
+
+def state_after(state: LifecycleState | None) -> LifecycleState | None:
+    """The next state on the way; None at its end and for what was retired."""
+    if state is None:
+        return WAY[0]
+    return dict(pairwise(WAY)).get(state)
+
+
 def check_transition(old: LifecycleState | None, new: LifecycleState) -> None:
     """Pass when ``new`` may follow ``old`` (None: a model not seen before).
 
@@ -59,4 +71,4 @@ def check_transition(old: LifecycleState | None, new: LifecycleState) -> None:
     raise GateRefused("A model may not move between these states", hint=hint, previous=old, state=new)
 
 
-__all__ = ["SERVABLE", "TRANSITIONS", "LifecycleState", "check_transition"]
+__all__ = ["SERVABLE", "TRANSITIONS", "WAY", "LifecycleState", "check_transition", "state_after"]

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
 from medcairn import registry
-from medcairn.access import Action, Meaning
+from medcairn.access import Action, Given, Meaning
 from medcairn.audit import EventType, Ledger, Proposal
 from medcairn.core.canonical import JSON
 from medcairn.core.digests import digest_json
 from medcairn.core.errors import ExternalError, GateRefused, PolicyError, UsageError
 from medcairn.core.labels import Label
-from medcairn.core.lifecycle import SERVABLE, TRANSITIONS, LifecycleState, check_transition
+from medcairn.core.lifecycle import SERVABLE, LifecycleState, check_transition, state_after
+from medcairn.phi import PhiDetector
 from medcairn.pipeline.approval import approval_record, move_case, release_case
 from medcairn.pipeline.people import people_of
 from medcairn.pipeline.signing import (
@@ -116,11 +118,13 @@ class ModelRegistry:
                 "People promote to canary and to production",
                 hint="`medcairn run` brings a version as far as shadow",
             )
+        history = self.history()
         beside: tuple[Move, ...] = ()
-        standing = self.history().in_production()
+        standing = history.in_production()
         if to is _S.PRODUCTION and standing is not None and standing != version:
             beside = (Move(standing, _S.PRODUCTION, _S.SHADOW),)
-        return self._move(Step.PROMOTE, version, to, beside, by, password, reason, code)
+        move = Move(version, history.states.get(version), to)
+        return self._move(Step.PROMOTE, history, move, beside, reason, Given(by, password, code))
 
     def roll_back(
         self, version: str, *, by: str, password: str, reason: str, code: str | None = None
@@ -138,12 +142,15 @@ class ModelRegistry:
         before = history.replaced_by(version) if history.in_production() == version else None
         if before is not None and not self._refused(version_named(self.study, before), _S.PRODUCTION):
             beside = (Move(before, _S.SHADOW, _S.PRODUCTION),)
-        move = self._move(Step.ROLL_BACK, version, _S.SHADOW, beside, by, password, reason, code)
+        move = Move(version, history.states.get(version), _S.SHADOW)
+        self._move(Step.ROLL_BACK, history, move, beside, reason, Given(by, password, code))
         return (move, *beside)
 
     def retire(self, version: str, *, by: str, password: str, reason: str, code: str | None = None) -> Move:
         """Take ``version`` out of use for good. Raises as :meth:`roll_back` does."""
-        return self._move(Step.RETIRE, version, _S.RETIRED, (), by, password, reason, code)
+        history = self.history()
+        move = Move(version, history.states.get(version), _S.RETIRED)
+        return self._move(Step.RETIRE, history, move, (), reason, Given(by, password, code))
 
     def sync(self) -> int:
         """Let MLflow's registry show what the ledger says; how many versions it shows.
@@ -162,27 +169,24 @@ class ModelRegistry:
     def _move(
         self,
         step: Step,
-        version: str,
-        to: LifecycleState,
+        history: ModelHistory,
+        move: Move,
         beside: tuple[Move, ...],
-        by: str,
-        password: str,
         reason: str,
-        code: str | None,
+        given: Given,
     ) -> Move:
-        found = version_named(self.study, version)
-        history = self.history()
-        move = Move(version, history.states.get(version), to)
+        """Sign and record what was decided on ``history``, unless it went on since."""
+        found = version_named(self.study, move.version)
         record = self._record(found, move, beside, _checked_reason(reason), history.last_entry)
         with self.study.ledger() as ledger:
             signature = made_signature(
                 ledger,
-                new_session(self.study, by),
-                password,
+                new_session(self.study, given.name),
+                given.password,
                 record=digest_json(record),
                 meaning=Meaning.RESPONSIBILITY,
-                code=code,
-                about={"model": self.name, "version": version, "gate": to.value},
+                code=given.code,
+                about={"model": self.name, "version": move.version, "gate": move.state.value},
             )
             try:
                 self._check(step, found, move, signature.signer)
@@ -253,10 +257,8 @@ class ModelRegistry:
             )
 
     def _waiting_for(self, version: ModelVersion, state: LifecycleState | None) -> tuple[Check, ...]:
-        following = TRANSITIONS[state] - {_S.RETIRED, _S.SHADOW if state is _S.CANARY else _S.RETIRED}
-        if state is _S.PRODUCTION or not following:
-            return ()
-        return self._refused(version, next(iter(following)))
+        following = state_after(state)
+        return self._refused(version, following) if following is not None else ()
 
     def _refused(self, version: ModelVersion, state: LifecycleState) -> tuple[Check, ...]:
         if state is _S.APPROVED and version.model.digest == self.study.artifacts()["model"].digest:
@@ -289,6 +291,13 @@ def _checked_reason(reason: str) -> str:
         raise UsageError(
             "A move needs a reason, on one line and at most 200 characters long",
             hint="The ledger keeps it for good: write no names of patients into it",
+        )
+    found = PhiDetector(secrets.token_bytes(32)).find(short, location=Label("reason"))
+    if found:
+        raise UsageError(
+            "The reason looks as if it held an identifier, and the ledger keeps it for good",
+            hint="Say it without people, dates and numbers that point to them",
+            identifier=found[0].phi_class,
         )
     return short
 
