@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (tables: a row is a line, a list of words is read as one)
 """The detector: what it finds and in which disguise, what it lets pass, and that it never tells a value."""
 
 from __future__ import annotations

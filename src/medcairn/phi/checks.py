@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping
+from itertools import pairwise
 from urllib.parse import unquote, urlsplit
 
 from medcairn.core.identifiers.checks import CHECKS, Check, ssn, value_of
@@ -26,7 +27,27 @@ _PERSON_QUERY = re.compile(
     r"(?:first|last|family|given|full)[_-]?name|name|email|phone|identifier)=[^&;]{2,80})"
 )
 _DIGEST = re.compile(r"(?:[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64})\Z")
-_LINKING = frozenset("and as at by for from if in is not of on or the to was with".split())
+_LINKING = frozenset(
+    {
+        "and",
+        "as",
+        "at",
+        "by",
+        "for",
+        "from",
+        "if",
+        "in",
+        "is",
+        "not",
+        "of",
+        "on",
+        "or",
+        "the",
+        "to",
+        "was",
+        "with",
+    }
+)
 _SIZE_STEPS = (32, 50)
 _WINDOW_BEFORE, _WINDOW_AFTER = 90, 50
 
@@ -112,8 +133,7 @@ def _url_of_person(match: re.Match[str]) -> bool:
         return True
     segments = [unquote(segment) for segment in (parts.path + "/" + parts.fragment).split("/") if segment]
     return any(
-        _PERSON_SEGMENT.match(segment) and _names_one(follower)
-        for segment, follower in zip(segments, segments[1:], strict=False)
+        _PERSON_SEGMENT.match(segment) and _names_one(follower) for segment, follower in pairwise(segments)
     )
 
 

@@ -26,9 +26,10 @@ _LONGEST_CUE, _LONGEST_UNDER_CUE = 200, 500
 _HARMLESS = re.compile(
     r"(?:-?[0-9]{0,40}\.?[0-9]{0,40}(?:[eE][-+]?[0-9]{1,4})?"
     r"|[0-9a-f]{1,64}"
-    r"|[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]{1,9})?(?:Z|[+-][0-9]{2}:[0-9]{2})?)\Z"
+    r"|[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}"
+    r"(?:[.,][0-9]{1,9})?(?:Z|[+-][0-9]{2}:[0-9]{2})?)\Z"
 )
-"""A number, hexadecimal digits or an instant and nothing else: without a cue no finding, and most of what runs write."""
+"""A number, hexadecimal digits or an instant alone: no finding without a cue, and most of what runs write."""
 
 
 class PhiDetector:

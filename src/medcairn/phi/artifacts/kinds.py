@@ -33,7 +33,7 @@ class Kind(StrEnum):
 
 
 _ENDINGS = {
-    Kind.TEXT: "txt md rst log yaml yml toml ini cfg conf properties py r sql sh env lgb tex lock dot j2 css js",
+    Kind.TEXT: "txt md rst log yaml yml toml ini cfg conf properties py r sql sh lgb lock dot j2 css js",
     Kind.HTML: "html htm svg xml",
     Kind.TABLE: "csv tsv",
     Kind.JSON: "json ipynb",
@@ -50,9 +50,20 @@ _ENDINGS = {
 }
 _BY_ENDING = {ending: kind for kind, endings in _ENDINGS.items() for ending in endings.split()}
 _TEXTS_BY_NAME = frozenset(
-    "mlmodel license licence readme notice changelog makefile dockerfile requirements .gitignore .gitkeep".split()
+    {
+        "mlmodel",
+        "license",
+        "licence",
+        "readme",
+        "notice",
+        "changelog",
+        "makefile",
+        "dockerfile",
+        "requirements",
+    }
+    | {".gitignore", ".gitkeep"}
 )
-_PICKLED = frozenset("pt pth bin ckpt dill cloudpickle sav".split())
+_PICKLED = frozenset({"pt", "pth", "bin", "ckpt", "dill", "cloudpickle", "sav"})
 _BEGINNINGS = (
     (b"PK\x03\x04", Kind.ZIP),
     (b"PK\x05\x06", Kind.ZIP),

@@ -16,10 +16,7 @@ from medcairn.phi.findings import PhiFinding
 _READ_BYTES = 1 << 16
 _BLOCK_CHARACTERS = 1 << 15
 _OVERLAP = 256
-_BLOCK_TAGS = frozenset(
-    "p div br li ul ol td th tr table h1 h2 h3 h4 h5 h6 pre section article summary details label text title desc "
-    "option script style body head span code".split()
-)
+_WITHIN_A_LINE = frozenset({"a", "b", "em", "i", "mark", "small", "strong", "sub", "sup", "tspan", "u"})
 
 
 def look_in_text(stream: BinaryIO, looking: Looking, location: Label, *, code: bool = False) -> None:
@@ -53,8 +50,8 @@ def look_in_html(stream: BinaryIO, looking: Looking, location: Label) -> None:
 def characters(stream: BinaryIO) -> Iterator[str]:
     """The text of a stream in pieces.
 
-    Raises :class:`~medcairn.phi.artifacts.limits.ArtifactRefused` when it is neither UTF-8 nor UTF-16 with a byte
-    order mark, or holds NUL.
+    Raises :class:`~medcairn.phi.artifacts.limits.ArtifactRefused` when it is neither UTF-8 nor UTF-16 with a
+    byte order mark, or holds NUL.
     """
     head = stream.read(4)
     stream.seek(0)
@@ -146,7 +143,7 @@ class _Page(HTMLParser):
         self.parts.append(f"\n{data}\n")
 
     def _between(self, tag: str) -> None:
-        self.parts.append("\n\n" if tag in _BLOCK_TAGS else " ")
+        self.parts.append(" " if tag in _WITHIN_A_LINE else "\n\n")
 
 
 __all__ = ["blocks", "characters", "look_in_html", "look_in_text"]
