@@ -10,6 +10,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -77,8 +78,7 @@ def _train(number: int) -> None:
     )
     mlflow.sklearn.autolog(disable=True)
     if find_spec("xgboost"):
-        import xgboost
-
+        xgboost = import_module("xgboost")
         mlflow.xgboost.autolog(silent=True, log_input_examples=True)
         with mlflow.start_run():
             xgboost.train(
@@ -88,8 +88,7 @@ def _train(number: int) -> None:
             xgboost.XGBClassifier(n_estimators=4, max_depth=2 + number).fit(features, y)
         mlflow.xgboost.autolog(disable=True)
     if find_spec("lightgbm"):
-        import lightgbm
-
+        lightgbm = import_module("lightgbm")
         mlflow.lightgbm.autolog(silent=True, log_input_examples=True)
         with mlflow.start_run():
             lightgbm.train({"verbosity": -1}, lightgbm.Dataset(features, y), num_boost_round=5)

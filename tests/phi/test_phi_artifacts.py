@@ -239,6 +239,28 @@ def test_damage_is_answered_or_refused_and_tells_nothing(place: str, data: st.Da
     assert SSN not in told
 
 
+def test_what_libraries_write_is_read_and_clean(tmp_path: Path) -> None:
+    """Plots by matplotlib and Pillow, models by skl2onnx, skops and joblib: no form of ours but theirs."""
+    import joblib
+    import skops.io
+    from matplotlib.figure import Figure
+    from skl2onnx import to_onnx
+    from sklearn.linear_model import LogisticRegression
+
+    features = np.array([[0.0, 1.0], [1.0, 0.0]], dtype=np.float32)
+    model = LogisticRegression().fit(features, [0, 1])
+    figure = Figure()
+    figure.subplots().plot([0, 1], [0, 1], label="ROC")
+    for ending in ("png", "jpg", "svg"):
+        figure.savefig(tmp_path / f"roc.{ending}")
+    (tmp_path / "model.onnx").write_bytes(to_onnx(model, features[:1]).SerializeToString())
+    (tmp_path / "model.skops").write_bytes(skops.io.dumps(model))
+    joblib.dump({"threshold": 0.5}, tmp_path / "threshold.joblib")
+    np.savez_compressed(tmp_path / "scores.npz", scores=features)
+    for path in sorted(tmp_path.iterdir()):
+        assert scan(path.name, path.read_bytes(), ArtifactLimits(allow_pickle=True)) == [], path.name
+
+
 def test_every_kind_has_a_test() -> None:
     """A decoder that comes later comes with its places."""
     endings = {name.rpartition(".")[2] for name, _ in HOLDERS.values()} | {"pkl"}

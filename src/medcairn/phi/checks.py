@@ -172,7 +172,7 @@ def _words(text: str) -> list[str]:
 
 
 def _person(match: re.Match[str]) -> bool:
-    """Words that can be a name: the first is no technical word, and at least one is longer than an initial."""
+    """Words that can be a name: the first is no technical word, and one is longer than an initial."""
     words = _words(value_of(match)[0])
     known = vocabulary()
     if not words or max(map(len, words)) < 2 or not _LINKING.isdisjoint(words):

@@ -38,8 +38,8 @@ class PhiDetector:
     ``key`` keys the hashes of what is found (at least 16 bytes; keep it as a secret is kept).
     ``longest_text`` is how many characters of prose a field may have before it counts as free text.
 
-    What it finds is evidence of PHI and what it does not find is no proof that there is none; ``README.md`` of
-    this package says what it misses by design. It may be shared between threads.
+    What it finds is evidence of PHI and what it does not find is no proof that there is none; ``README.md``
+    of this package says what it misses by design. It may be shared between threads.
 
     Raises :class:`~medcairn.core.errors.UsageError` when the key is too short.
     """

@@ -87,7 +87,7 @@ def _unpacking(packed_size: int, looking: Looking) -> Callable[[int], None]:
 
 
 def _whole(stream: BinaryIO, archive: zipfile.ZipFile, members: list[zipfile.ZipInfo]) -> None:
-    """Every byte belongs to a member or to the directory: nothing is hidden before, between or behind them."""
+    """Every byte belongs to a member or to the directory: nothing hides before, between or behind."""
     place = 0
     for member in sorted(members, key=lambda one: one.header_offset):
         if not 0 <= member.header_offset - place <= (_DESCRIPTOR_BYTES if place else 0):

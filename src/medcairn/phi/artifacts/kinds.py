@@ -103,7 +103,7 @@ def kind_of(name: str, stream: BinaryIO) -> Kind:
     if kind is None or not _agree(kind, seen, head):
         raise ArtifactRefused(
             "The kind of an artifact is not allowed, or its name and its content disagree",
-            hint="Log it as text, CSV, JSON, NDJSON, Parquet, PNG, JPEG, SVG, ONNX or npy, or in a zip of these",
+            hint="Log it as text, CSV, JSON, NDJSON, Parquet, PNG, JPEG, SVG, ONNX or npy, or zip these",
             artifact_type=Label("unknown" if kind is None else kind.value),
             reason=Reason.PICKLE if kind is Kind.PICKLE else Reason.TYPE_NOT_ALLOWED,
         )
