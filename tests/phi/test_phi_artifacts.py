@@ -177,6 +177,17 @@ def test_what_stands_across_two_blocks_is_found() -> None:
         assert scan("t.txt", b"x " * (length // 2) + b" SSN 123-45-6789 " + b"y " * 9000)
 
 
+@pytest.mark.parametrize("piece", ["<", "<a ", "<!--", "</", "<a b='", "<![CDATA[", "<script>"])
+def test_a_page_without_end_takes_no_more_than_its_length(piece: str) -> None:
+    """A megabyte: with a parser whose work is the square of it this test would not end."""
+    assert scan("t.html", (piece * (1_000_000 // len(piece))).encode()) == []
+
+
+def test_tags_within_a_number_do_not_hide_it() -> None:
+    assert scan("t.html", b"<p>123-<b>45</b>-6789</p>")
+    assert scan("t.html", "".join(f"&#{ord(mark)};" for mark in SSN).encode())
+
+
 def test_enough_findings_are_enough() -> None:
     content = "\n".join(f"SSN 123-45-{number}" for number in range(6000, 7000)).encode()
     assert len(scan("t.txt", content)) == ArtifactLimits().most_findings

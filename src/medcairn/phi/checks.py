@@ -16,6 +16,7 @@ from medcairn.phi.words import vocabulary
 
 _BEFORE_IN_A_LIST = re.compile(r"[0-9\[(][ \t]{0,8}\Z")
 _AFTER_IN_A_LIST = re.compile(r"[ \t]{0,8}\]|[ \t]{1,8}[0-9]")
+_DECIMAL_IN_GROUPS = re.compile(r"[0-9]\.[0-9]+ [0-9]|[0-9] [0-9]+\.[0-9]")
 _NUMBERS = re.compile(r"[0-9]+")
 _WORD = re.compile(r"[^\W\d_][^\W\d_’'-]*(?:[’'-][^\W\d_]+)*")
 _YEAR = re.compile(r"(?:19|20)[0-9]{2}\Z")
@@ -78,7 +79,8 @@ def _ssn_alone(match: re.Match[str]) -> bool:
 
 def _phone_alone(match: re.Match[str]) -> bool:
     spaced = all(mark.isdigit() or mark in " ." for mark in match[0])
-    return not _sizes(match[0]) and not (spaced and _in_a_list(match))
+    decimal = _DECIMAL_IN_GROUPS.search(match[0]) is not None
+    return not decimal and not _sizes(match[0]) and not (spaced and _in_a_list(match))
 
 
 def _phone_under_cue(match: re.Match[str]) -> bool:
