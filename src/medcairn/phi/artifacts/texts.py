@@ -43,14 +43,15 @@ def look_in_html(stream: BinaryIO, looking: Looking, location: Label) -> None:
         if size > looking.limits.largest_document:
             raise refused(Reason.TOO_LARGE, "html")
         pieces.append(piece)
-    for block in blocks(iter([without_tags("".join(pieces))])):
+    text = without_tags("".join(pieces))
+    for block in blocks(text[at : at + _READ_BYTES] for at in range(0, len(text), _READ_BYTES)):
         looking.add(_in_block(block, looking, location, looking.limits.longest_paragraph))
 
 
 def without_tags(page: str) -> str:
-    """The text of a page, its blocks apart; the content of tags, attributes and comments among it, comes last.
+    """The text of a page, its blocks apart; what stands in tags (attributes, comments) comes last.
 
-    It reads what is no page as well, in time that grows with the length: a parser of HTML may take its square.
+    It reads what is no page as well, in time that grows with the length: parsers may take its square.
     """
     parts: list[str] = []
     tags: list[str] = []
