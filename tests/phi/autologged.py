@@ -1,4 +1,4 @@
-"""What real training runs write: scikit-learn, XGBoost and LightGBM under MLflow's autolog, in a SQLite store.
+"""What real training runs write: scikit-learn, XGBoost, LightGBM under MLflow's autolog, in SQLite.
 
 XGBoost and LightGBM are used where they are installed.
 """
@@ -10,6 +10,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -67,30 +68,30 @@ def _train(number: int) -> None:
     from sklearn.preprocessing import StandardScaler
 
     mlflow.sklearn.autolog(silent=True, log_input_examples=True, log_model_signatures=True)
-    X, y = load_breast_cancer(return_X_y=True, as_frame=True)
-    Xd, yd = load_diabetes(return_X_y=True, as_frame=True)
-    RandomForestClassifier(n_estimators=5 + number, random_state=number).fit(X, y)
-    GradientBoostingRegressor(n_estimators=5 + number).fit(Xd, yd)
-    make_pipeline(StandardScaler(), LogisticRegression(C=0.5 + number)).fit(X, y)
-    GridSearchCV(LogisticRegression(solver="liblinear"), {"C": [0.1, 1.0], "penalty": ["l1", "l2"]}).fit(X, y)
+    features, y = load_breast_cancer(return_X_y=True, as_frame=True)
+    features_d, yd = load_diabetes(return_X_y=True, as_frame=True)
+    RandomForestClassifier(n_estimators=5 + number, random_state=number).fit(features, y)
+    GradientBoostingRegressor(n_estimators=5 + number).fit(features_d, yd)
+    make_pipeline(StandardScaler(), LogisticRegression(C=0.5 + number)).fit(features, y)
+    GridSearchCV(LogisticRegression(solver="liblinear"), {"C": [0.1, 1.0], "penalty": ["l1", "l2"]}).fit(
+        features, y
+    )
     mlflow.sklearn.autolog(disable=True)
     if find_spec("xgboost"):
-        import xgboost
-
+        xgboost = import_module("xgboost")
         mlflow.xgboost.autolog(silent=True, log_input_examples=True)
         with mlflow.start_run():
             xgboost.train(
-                {"max_depth": 3, "eta": 0.1 + number / 100}, xgboost.DMatrix(X, y), num_boost_round=5
+                {"max_depth": 3, "eta": 0.1 + number / 100}, xgboost.DMatrix(features, y), num_boost_round=5
             )
         with mlflow.start_run():
-            xgboost.XGBClassifier(n_estimators=4, max_depth=2 + number).fit(X, y)
+            xgboost.XGBClassifier(n_estimators=4, max_depth=2 + number).fit(features, y)
         mlflow.xgboost.autolog(disable=True)
     if find_spec("lightgbm"):
-        import lightgbm
-
+        lightgbm = import_module("lightgbm")
         mlflow.lightgbm.autolog(silent=True, log_input_examples=True)
         with mlflow.start_run():
-            lightgbm.train({"verbosity": -1}, lightgbm.Dataset(X, y), num_boost_round=5)
+            lightgbm.train({"verbosity": -1}, lightgbm.Dataset(features, y), num_boost_round=5)
         mlflow.lightgbm.autolog(disable=True)
 
 

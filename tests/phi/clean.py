@@ -1,4 +1,4 @@
-"""What ordinary training runs write and nobody's identifier is in: ``python -m phi.clean [COUNT]``, run in ``tests``.
+"""What ordinary runs write and nobody's identifier is in: ``python -m phi.clean [COUNT]``, run in ``tests``.
 
 Real texts first: parameters of all scikit-learn estimators, installed distributions, and (asked for by
 ``--autolog``) what MLflow's autolog writes; then texts made by templates after those of real projects.
@@ -19,7 +19,6 @@ from random import Random
 from medcairn.core.labels import Label
 from medcairn.phi import PhiDetector, PhiFinding
 from medcairn.phi.artifacts import ArtifactLimits, scan_artifact
-
 from phi.clean_templates import made
 
 

@@ -1,3 +1,4 @@
+# ruff: noqa: E501, SIM905 (tables: a row is a line, a list of words is read as one)
 """Identifiers as people and systems write them, in the places where they turn up: made without the guard's rules.
 
 For each class a grammar of forms and of carriers. A form that no cue and no shape gives away (nine digits alone)

@@ -7,7 +7,6 @@ from collections import Counter
 
 from medcairn.core.labels import Label
 from medcairn.phi import PhiClass, PhiDetector
-
 from phi.identifiers import Planted, bare, planted
 
 BARE = (

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (tables: a row is a line, a list of words is read as one)
 """The detector: what it finds and in which disguise, what it lets pass, and that it never tells a value."""
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from medcairn.core.canonical import JSON
 from medcairn.core.errors import UsageError
 from medcairn.core.labels import Label
 from medcairn.phi import PhiClass, PhiDetector
@@ -137,7 +139,7 @@ class TestFindings:
         assert re.fullmatch("[0-9a-f]{24}", one.keyed_hash)
 
     def test_places_in_json_are_told_without_names_that_came_with_the_data(self) -> None:
-        document = {
+        document: JSON = {
             "params": [{"Jane": 1}, {"value": {"x": ["jane@mail.example"]}}],
             "tags": {"jane@mail.example": 2},
         }

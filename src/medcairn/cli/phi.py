@@ -45,8 +45,8 @@ def check(
 ) -> None:
     """Tell the class and place of identifiers, never their values. Exit code 4 when there are any.
 
-    A file that cannot be read, or is of a kind that is not allowed, counts as found. The keyed hash is the same
-    for equal values under one key: set MEDCAIRN_PHI_KEY to compare runs, otherwise the key is random.
+    A file that cannot be read, or is of a kind that is not allowed, counts as found. The keyed hash is the
+    same for equal values under one key: set MEDCAIRN_PHI_KEY to compare runs, otherwise the key is random.
 
     Example: medcairn phi check predictions.csv model.onnx
     """

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping
+from itertools import pairwise
 from urllib.parse import unquote, urlsplit
 
 from medcairn.core.identifiers.checks import CHECKS, Check, ssn, value_of
@@ -15,6 +16,7 @@ from medcairn.phi.words import vocabulary
 
 _BEFORE_IN_A_LIST = re.compile(r"[0-9\[(][ \t]{0,8}\Z")
 _AFTER_IN_A_LIST = re.compile(r"[ \t]{0,8}\]|[ \t]{1,8}[0-9]")
+_DECIMAL_IN_GROUPS = re.compile(r"[0-9]\.[0-9]+ [0-9]|[0-9] [0-9]+\.[0-9]")
 _NUMBERS = re.compile(r"[0-9]+")
 _WORD = re.compile(r"[^\W\d_][^\W\d_’'-]*(?:[’'-][^\W\d_]+)*")
 _YEAR = re.compile(r"(?:19|20)[0-9]{2}\Z")
@@ -26,7 +28,27 @@ _PERSON_QUERY = re.compile(
     r"(?:first|last|family|given|full)[_-]?name|name|email|phone|identifier)=[^&;]{2,80})"
 )
 _DIGEST = re.compile(r"(?:[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64})\Z")
-_LINKING = frozenset("and as at by for from if in is not of on or the to was with".split())
+_LINKING = frozenset(
+    {
+        "and",
+        "as",
+        "at",
+        "by",
+        "for",
+        "from",
+        "if",
+        "in",
+        "is",
+        "not",
+        "of",
+        "on",
+        "or",
+        "the",
+        "to",
+        "was",
+        "with",
+    }
+)
 _SIZE_STEPS = (32, 50)
 _WINDOW_BEFORE, _WINDOW_AFTER = 90, 50
 
@@ -57,7 +79,8 @@ def _ssn_alone(match: re.Match[str]) -> bool:
 
 def _phone_alone(match: re.Match[str]) -> bool:
     spaced = all(mark.isdigit() or mark in " ." for mark in match[0])
-    return not _sizes(match[0]) and not (spaced and _in_a_list(match))
+    decimal = _DECIMAL_IN_GROUPS.search(match[0]) is not None
+    return not decimal and not _sizes(match[0]) and not (spaced and _in_a_list(match))
 
 
 def _phone_under_cue(match: re.Match[str]) -> bool:
@@ -112,8 +135,7 @@ def _url_of_person(match: re.Match[str]) -> bool:
         return True
     segments = [unquote(segment) for segment in (parts.path + "/" + parts.fragment).split("/") if segment]
     return any(
-        _PERSON_SEGMENT.match(segment) and _names_one(follower)
-        for segment, follower in zip(segments, segments[1:], strict=False)
+        _PERSON_SEGMENT.match(segment) and _names_one(follower) for segment, follower in pairwise(segments)
     )
 
 
@@ -152,7 +174,7 @@ def _words(text: str) -> list[str]:
 
 
 def _person(match: re.Match[str]) -> bool:
-    """Words that can be a name: the first is no technical word, and at least one is longer than an initial."""
+    """Words that can be a name: the first is no technical word, and one is longer than an initial."""
     words = _words(value_of(match)[0])
     known = vocabulary()
     if not words or max(map(len, words)) < 2 or not _LINKING.isdisjoint(words):

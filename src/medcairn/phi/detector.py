@@ -26,9 +26,10 @@ _LONGEST_CUE, _LONGEST_UNDER_CUE = 200, 500
 _HARMLESS = re.compile(
     r"(?:-?[0-9]{0,40}\.?[0-9]{0,40}(?:[eE][-+]?[0-9]{1,4})?"
     r"|[0-9a-f]{1,64}"
-    r"|[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]{1,9})?(?:Z|[+-][0-9]{2}:[0-9]{2})?)\Z"
+    r"|[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}"
+    r"(?:[.,][0-9]{1,9})?(?:Z|[+-][0-9]{2}:[0-9]{2})?)\Z"
 )
-"""A number, hexadecimal digits or an instant and nothing else: without a cue no finding, and most of what runs write."""
+"""A number, hexadecimal digits or an instant alone: no finding without a cue, and most of what runs write."""
 
 
 class PhiDetector:
@@ -37,8 +38,8 @@ class PhiDetector:
     ``key`` keys the hashes of what is found (at least 16 bytes; keep it as a secret is kept).
     ``longest_text`` is how many characters of prose a field may have before it counts as free text.
 
-    What it finds is evidence of PHI and what it does not find is no proof that there is none; ``README.md`` of
-    this package says what it misses by design. It may be shared between threads.
+    What it finds is evidence of PHI and what it does not find is no proof that there is none; ``README.md``
+    of this package says what it misses by design. It may be shared between threads.
 
     Raises :class:`~medcairn.core.errors.UsageError` when the key is too short.
     """

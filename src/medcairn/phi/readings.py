@@ -53,8 +53,8 @@ def _plain(match: re.Match[str]) -> str:
 
 
 def decoded(text: str) -> Iterator[str]:
-    """The other readings of a text: with backslash escapes, HTML entities and percent-encoding undone, and the
-    texts that base64 words of it hold."""
+    """The other readings of a text: with backslash escapes, HTML entities and percent-encoding undone, and
+    the texts that base64 words of it hold."""
     plain = text
     if "\\" in plain:
         plain = _ESCAPED.sub(_unescaped, plain)

@@ -3,32 +3,33 @@
 from __future__ import annotations
 
 import gzip
-import tempfile
 import zipfile
-from contextlib import closing
-from typing import BinaryIO, Protocol, cast
+from collections.abc import Callable
+from typing import BinaryIO, Protocol
 
 from medcairn.core.labels import Label
+from medcairn.phi.artifacts.holding import held
 from medcairn.phi.artifacts.limits import Reason
 from medcairn.phi.artifacts.looking import Looking, below, refused
 
-_IN_MEMORY = 8 << 20
-_BLOCK = 1 << 16
 _FREE_RATIO_BYTES = 1 << 20
 _LOCAL_HEADER_BYTES = 30
 _DESCRIPTOR_BYTES = 24
+_END_BYTES = 22
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 class _Look(Protocol):
-    def __call__(self, name: str, held: BinaryIO, looking: Looking, location: Label, depth: int) -> None: ...
+    def __call__(
+        self, name: str, artifact: BinaryIO, looking: Looking, location: Label, depth: int
+    ) -> None: ...
 
 
 def look_in_zip(stream: BinaryIO, looking: Looking, location: Label, *, inner: _Look, depth: int) -> None:
     """Look at each member of a zip archive, at their names and at the comments.
 
     Raises :class:`~medcairn.phi.artifacts.limits.ArtifactRefused` for encrypted members, methods other than
-    stored and deflated, bytes that belong to no member, and what exceeds the limits.
+    stored and deflated, bytes that belong to no member, the 64-bit form, and what exceeds the limits.
     """
     _deeper(depth, looking)
     with zipfile.ZipFile(stream) as archive:
@@ -46,10 +47,9 @@ def look_in_zip(stream: BinaryIO, looking: Looking, location: Label, *, inner: _
             if member.is_dir() and member.file_size == 0:
                 looking.texts([member.filename], below(here, "(name)"))
                 continue
-            with archive.open(member) as packed:
-                held = _unpacked(cast("BinaryIO", packed), member.compress_size, looking)
-            with closing(held):
-                inner(member.filename, held, looking, here, depth + 1)
+            count = _unpacking(member.compress_size, looking)
+            with archive.open(member) as packed, held(packed, count) as content:
+                inner(member.filename, content, looking, here, depth + 1)
 
 
 def look_in_gzip(
@@ -59,10 +59,11 @@ def look_in_gzip(
     _deeper(depth, looking)
     head = stream.read(4096)
     looking.texts([_loose_text(head[10:])] if head[3] & 0b11100 else [], below(location, "(name)"))
-    size = stream.seek(0, 2)
+    stream.seek(0, 2)
+    count = _unpacking(stream.tell(), looking)
     stream.seek(0)
-    with gzip.GzipFile(fileobj=stream) as packed, closing(_unpacked(packed, size, looking)) as held:
-        inner(name[: -len(".gz")], held, looking, below(location, "[0]"), depth + 1)
+    with gzip.GzipFile(fileobj=stream, mode="rb") as packed, held(packed, count) as content:
+        inner(name[: -len(".gz")], content, looking, below(location, "[0]"), depth + 1)
 
 
 def _deeper(depth: int, looking: Looking) -> None:
@@ -70,24 +71,23 @@ def _deeper(depth: int, looking: Looking) -> None:
         raise refused(Reason.TOO_LARGE, "archive")
 
 
-def _unpacked(packed: BinaryIO | gzip.GzipFile, packed_size: int, looking: Looking) -> BinaryIO:
-    """What comes out, counted as it comes: sizes that an archive states are not believed."""
+def _unpacking(packed_size: int, looking: Looking) -> Callable[[int], None]:
+    """Counts what comes out as it comes: the sizes that an archive states are not believed."""
     most = max(_FREE_RATIO_BYTES, packed_size * looking.limits.archive_ratio)
-    held = cast("BinaryIO", tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY))  # noqa: SIM115 (closed by caller)
     size = 0
-    while block := packed.read(_BLOCK):
-        size += len(block)
+
+    def count(block: int) -> None:
+        nonlocal size
+        size += block
         if size > most:
-            held.close()
             raise refused(Reason.TOO_LARGE, "archive")
-        looking.count_unpacked(len(block))
-        held.write(block)
-    held.seek(0)
-    return held
+        looking.count_unpacked(block)
+
+    return count
 
 
 def _whole(stream: BinaryIO, archive: zipfile.ZipFile, members: list[zipfile.ZipInfo]) -> None:
-    """Every byte before the directory belongs to a member: nothing is hidden before or between them."""
+    """Every byte belongs to a member or to the directory: nothing hides before, between or behind."""
     place = 0
     for member in sorted(members, key=lambda one: one.header_offset):
         if not 0 <= member.header_offset - place <= (_DESCRIPTOR_BYTES if place else 0):
@@ -96,7 +96,11 @@ def _whole(stream: BinaryIO, archive: zipfile.ZipFile, members: list[zipfile.Zip
         header = stream.read(_LOCAL_HEADER_BYTES)
         names = int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")
         place = member.header_offset + _LOCAL_HEADER_BYTES + names + member.compress_size
-    if not 0 <= archive.start_dir - place <= _DESCRIPTOR_BYTES:
+    stream.seek(-_END_BYTES - len(archive.comment), 2)
+    at_end, end = stream.tell(), stream.read(_END_BYTES)
+    directory = int.from_bytes(end[12:16], "little")
+    whole = end.startswith(b"PK\5\6") and archive.start_dir + directory == at_end
+    if not whole or not 0 <= archive.start_dir - place <= _DESCRIPTOR_BYTES:
         raise refused(Reason.UNREADABLE, "zip")
 
 

@@ -12,8 +12,8 @@ from medcairn.phi.artifacts.looking import Looking, below, refused
 def look_in_npy(stream: BinaryIO, looking: Looking, location: Label) -> None:
     """Look at the names of an array's fields and at its texts; arrays of numbers hold none.
 
-    Raises :class:`~medcairn.phi.artifacts.limits.ArtifactRefused` for arrays of objects (pickles), for bytes after
-    the array, and for arrays of texts beyond the limit for documents.
+    Raises :class:`~medcairn.phi.artifacts.limits.ArtifactRefused` for arrays of objects (pickles), for bytes
+    after the array, and for arrays of texts beyond the limit for documents.
     """
     import numpy as np
 
@@ -31,7 +31,8 @@ def look_in_npy(stream: BinaryIO, looking: Looking, location: Label) -> None:
     for size in shape:
         count *= size
     start = stream.tell()
-    if stream.seek(0, 2) - start != count * dtype.itemsize:
+    stream.seek(0, 2)
+    if stream.tell() - start != count * dtype.itemsize:
         raise refused(Reason.UNREADABLE, "npy")
     if dtype.names is None and dtype.kind in "biufcmM":
         return

@@ -1,4 +1,4 @@
-"""The values of one column of a table, as Arrow arrays: what can be an identifier is looked at once a batch."""
+"""The values of one column of a table, as Arrow arrays: each that can be an identifier once a batch."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class Kind(StrEnum):
 
 
 _ENDINGS = {
-    Kind.TEXT: "txt md rst log yaml yml toml ini cfg conf properties py r sql sh env lgb tex lock dot j2 css js",
+    Kind.TEXT: "txt md rst log yaml yml toml ini cfg conf properties py r sql sh lgb lock dot j2 css js",
     Kind.HTML: "html htm svg xml",
     Kind.TABLE: "csv tsv",
     Kind.JSON: "json ipynb",
@@ -50,9 +50,20 @@ _ENDINGS = {
 }
 _BY_ENDING = {ending: kind for kind, endings in _ENDINGS.items() for ending in endings.split()}
 _TEXTS_BY_NAME = frozenset(
-    "mlmodel license licence readme notice changelog makefile dockerfile requirements .gitignore .gitkeep".split()
+    {
+        "mlmodel",
+        "license",
+        "licence",
+        "readme",
+        "notice",
+        "changelog",
+        "makefile",
+        "dockerfile",
+        "requirements",
+    }
+    | {".gitignore", ".gitkeep"}
 )
-_PICKLED = frozenset("pt pth bin ckpt dill cloudpickle sav".split())
+_PICKLED = frozenset({"pt", "pth", "bin", "ckpt", "dill", "cloudpickle", "sav"})
 _BEGINNINGS = (
     (b"PK\x03\x04", Kind.ZIP),
     (b"PK\x05\x06", Kind.ZIP),
@@ -92,7 +103,7 @@ def kind_of(name: str, stream: BinaryIO) -> Kind:
     if kind is None or not _agree(kind, seen, head):
         raise ArtifactRefused(
             "The kind of an artifact is not allowed, or its name and its content disagree",
-            hint="Log it as text, CSV, JSON, NDJSON, Parquet, PNG, JPEG, SVG, ONNX or npy, or in a zip of these",
+            hint="Log it as text, CSV, JSON, NDJSON, Parquet, PNG, JPEG, SVG, ONNX or npy, or zip these",
             artifact_type=Label("unknown" if kind is None else kind.value),
             reason=Reason.PICKLE if kind is Kind.PICKLE else Reason.TYPE_NOT_ALLOWED,
         )

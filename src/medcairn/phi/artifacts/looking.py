@@ -13,7 +13,7 @@ from medcairn.phi.findings import PhiFinding
 
 @dataclass
 class Looking:
-    """What decoders share. ``depth`` counts the archives around the artifact."""
+    """What the decoders of one artifact share; ``unpacked`` and ``entries`` count over all archives in it."""
 
     detector: PhiDetector
     limits: ArtifactLimits

@@ -15,8 +15,8 @@ _NUMBERS = frozenset({"raw_data"})
 def look_in_onnx(stream: BinaryIO, looking: Looking, location: Label) -> None:
     """Look at producer, documentation, metadata, names, attributes and tensors of texts.
 
-    Raises :class:`~medcairn.phi.artifacts.limits.ArtifactRefused` when it is no ONNX model or holds fields that
-    the format does not know.
+    Raises :class:`~medcairn.phi.artifacts.limits.ArtifactRefused` when it is no ONNX model or holds fields
+    that the format does not know.
     """
     import onnx
 

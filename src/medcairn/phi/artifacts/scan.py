@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Mapping
-from contextlib import closing
 from functools import partial
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 from medcairn.core.errors import MedcairnError
 from medcairn.core.labels import Label
 from medcairn.phi.artifacts.archives import look_in_gzip, look_in_zip
 from medcairn.phi.artifacts.arrays import look_in_npy
+from medcairn.phi.artifacts.holding import held
 from medcairn.phi.artifacts.images import look_in_jpeg, look_in_png
 from medcairn.phi.artifacts.json_documents import look_in_json, look_in_ndjson
 from medcairn.phi.artifacts.kinds import Kind, kind_of
@@ -28,50 +27,42 @@ from medcairn.phi.findings import PhiFinding
 
 Decoder = Callable[[BinaryIO, Looking, Label], None]
 
-_IN_MEMORY = 8 << 20
-_BLOCK = 1 << 20
-
 
 def scan_artifact(
     name: str, stream: BinaryIO, detector: PhiDetector, *, limits: ArtifactLimits | None = None
 ) -> list[PhiFinding]:
     """Look for PHI in an artifact. ``name`` is its path in the run; it is looked at too.
 
-    The stream is read once, to its end or the size limit. What exceeds 8 MiB is held in a temporary file that
-    has no name and mode 0600. Locations begin with ``artifact``; members of archives, columns and lines are told
-    by position.
+    The stream is read once, to its end or the size limit. What exceeds 8 MiB is held in a temporary file
+    that has no name and mode 0600. Locations begin with ``artifact``; members of archives, columns and lines
+    are told by position.
 
-    Raises :class:`ArtifactRefused` when the artifact is of a kind that is not allowed, is too large, or cannot
-    be read: then nobody can say that it is free of PHI.
+    Raises :class:`~medcairn.phi.artifacts.limits.ArtifactRefused` when the artifact is of a kind that is not
+    allowed, is too large, or cannot be read: then nobody can say that it is free of PHI.
     """
     looking = Looking(detector, limits or ArtifactLimits())
-    with closing(_held(stream, looking.limits.largest)) as held:
-        _look(name, held, looking, Label("artifact"), 0)
+    size = 0
+
+    def count(block: int) -> None:
+        nonlocal size
+        size += block
+        if size > looking.limits.largest:
+            raise refused(Reason.TOO_LARGE, "any")
+
+    with held(stream, count) as artifact:
+        _look(name, artifact, looking, Label("artifact"), 0)
     return list(looking.findings)
 
 
-def _held(stream: BinaryIO, largest: int) -> BinaryIO:
-    held = cast("BinaryIO", tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY))  # noqa: SIM115 (closed by caller)
-    size = 0
-    while block := stream.read(_BLOCK):
-        size += len(block)
-        if size > largest:
-            held.close()
-            raise refused(Reason.TOO_LARGE, "any")
-        held.write(block)
-    held.seek(0)
-    return held
-
-
-def _look(name: str, held: BinaryIO, looking: Looking, location: Label, depth: int) -> None:
+def _look(name: str, artifact: BinaryIO, looking: Looking, location: Label, depth: int) -> None:
     """Look at an artifact's name and content. ``depth`` counts the archives around it."""
     looking.add(looking.detector.find(name, location=Label(location + "(name)")))
-    kind = kind_of(name, held)
+    kind = kind_of(name, artifact)
     if kind is Kind.PICKLE and not looking.limits.allow_pickle:
         raise refused(Reason.PICKLE, kind.value)
     failed = False
     try:
-        _decoder(kind, name, depth)(held, looking, location)
+        _decoder(kind, name, depth)(artifact, looking, location)
     except (MedcairnError, MemoryError):
         raise
     except Exception:  # noqa: BLE001 (decoders of other people: whatever they raise may quote data)

@@ -93,7 +93,8 @@ class _Unclosed(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        return self._stream.seek(offset, whence)
+        self._stream.seek(offset, whence)
+        return self._stream.tell()
 
     def tell(self) -> int:
         return self._stream.tell()

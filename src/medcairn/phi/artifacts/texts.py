@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import codecs
+import re
 import sys
 from collections.abc import Iterator
-from html.parser import HTMLParser
 from typing import BinaryIO
 
 from medcairn.core.labels import Label
@@ -16,10 +16,8 @@ from medcairn.phi.findings import PhiFinding
 _READ_BYTES = 1 << 16
 _BLOCK_CHARACTERS = 1 << 15
 _OVERLAP = 256
-_BLOCK_TAGS = frozenset(
-    "p div br li ul ol td th tr table h1 h2 h3 h4 h5 h6 pre section article summary details label text title desc "
-    "option script style body head span code".split()
-)
+_TAG = re.compile(r"</?(?P<name>[A-Za-z!?][\w:.-]{0,40})(?P<rest>[^<>]*)>")
+_WITHIN_A_LINE = frozenset({"a", "b", "em", "i", "mark", "small", "strong", "sub", "sup", "tspan", "u"})
 
 
 def look_in_text(stream: BinaryIO, looking: Looking, location: Label, *, code: bool = False) -> None:
@@ -37,24 +35,41 @@ def look_in_text(stream: BinaryIO, looking: Looking, location: Label, *, code: b
 
 
 def look_in_html(stream: BinaryIO, looking: Looking, location: Label) -> None:
-    """What stands between the tags, in attributes and in comments."""
-    content = stream.read(looking.limits.largest_document + 1)
-    if len(content) > looking.limits.largest_document:
-        raise refused(Reason.TOO_LARGE, "html")
-    stream.seek(0)
-    reader = _Page()
+    """What stands between the tags of HTML, XML or SVG, and after it what stands in them."""
+    size = 0
+    pieces: list[str] = []
     for piece in characters(stream):
-        reader.feed(piece)
-    reader.close()
-    for block in blocks(iter(["".join(reader.parts)])):
+        size += len(piece)
+        if size > looking.limits.largest_document:
+            raise refused(Reason.TOO_LARGE, "html")
+        pieces.append(piece)
+    text = without_tags("".join(pieces))
+    for block in blocks(text[at : at + _READ_BYTES] for at in range(0, len(text), _READ_BYTES)):
         looking.add(_in_block(block, looking, location, looking.limits.longest_paragraph))
+
+
+def without_tags(page: str) -> str:
+    """The text of a page, its blocks apart; what stands in tags (attributes, comments) comes last.
+
+    It reads what is no page as well, in time that grows with the length: parsers may take its square.
+    """
+    parts: list[str] = []
+    tags: list[str] = []
+    done = 0
+    for match in _TAG.finditer(page):
+        name = match["name"].casefold()
+        parts += [page[done : match.start()], "" if name in _WITHIN_A_LINE else "\n\n"]
+        if match["rest"].strip(" /"):
+            tags.append(match["rest"])
+        done = match.end()
+    return "".join([*parts, page[done:], "\n\n", "\n\n".join(tags)])
 
 
 def characters(stream: BinaryIO) -> Iterator[str]:
     """The text of a stream in pieces.
 
-    Raises :class:`~medcairn.phi.artifacts.limits.ArtifactRefused` when it is neither UTF-8 nor UTF-16 with a byte
-    order mark, or holds NUL.
+    Raises :class:`~medcairn.phi.artifacts.limits.ArtifactRefused` when it is neither UTF-8 nor UTF-16 with a
+    byte order mark, or holds NUL.
     """
     head = stream.read(4)
     stream.seek(0)
@@ -116,37 +131,4 @@ def _in_block(block: str, looking: Looking, location: Label, longest: int) -> li
     return looking.detector.find_in_document(block, location=location, longest_paragraph=longest)
 
 
-class _Page(HTMLParser):
-    """Gathers the texts of a page, a blank line between blocks."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.parts: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.parts += [f"\n{name}: {value}\n" for name, value in attrs if value]
-        self._between(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        self._between(tag)
-
-    def handle_data(self, data: str) -> None:
-        self.parts.append(data)
-
-    def handle_comment(self, data: str) -> None:
-        self.parts.append(f"\n\n{data}\n\n")
-
-    def handle_decl(self, decl: str) -> None:
-        self.parts.append(f"\n{decl}\n")
-
-    def handle_pi(self, data: str) -> None:
-        self.parts.append(f"\n{data}\n")
-
-    def unknown_decl(self, data: str) -> None:
-        self.parts.append(f"\n{data}\n")
-
-    def _between(self, tag: str) -> None:
-        self.parts.append("\n\n" if tag in _BLOCK_TAGS else " ")
-
-
-__all__ = ["blocks", "characters", "look_in_html", "look_in_text"]
+__all__ = ["blocks", "characters", "look_in_html", "look_in_text", "without_tags"]

@@ -1,4 +1,4 @@
-"""Universal Binary JSON (draft 12), in which XGBoost writes its models: names and texts; numbers are passed over."""
+"""Universal Binary JSON (draft 12), in which XGBoost writes models: names and texts; no numbers."""
 
 from __future__ import annotations
 
