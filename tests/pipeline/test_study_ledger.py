@@ -20,7 +20,7 @@ from audit.timestamp_authority import Authority
 from medcairn.access import Passwords
 from medcairn.audit import EventType
 from medcairn.audit.stores.postgres_migrations import MIGRATIONS
-from medcairn.audit.study_ledger import ledger_address
+from medcairn.audit.study_address import ledger_address
 from medcairn.cli.main import run
 from medcairn.cli.people import PASSWORD_VARIABLE
 from medcairn.core.canonical import JSON

@@ -16,7 +16,7 @@ from medcairn.core.errors import IntegrityError
 if TYPE_CHECKING:
     from medcairn.audit.trace import Direction, SubjectTrail, Trail
     from medcairn.core.canonical import JSON
-    from medcairn.audit.study_ledger import WitnessAnswer
+    from medcairn.pipeline.study_ledger import WitnessAnswer
 
 commands = typer.Typer(no_args_is_help=True, help="Verify, trace, record, export and show the audit trail.")
 
@@ -241,7 +241,7 @@ def _amount(value: JSON) -> str:
 def _export_package(study_folder: Path, out: Path) -> dict[str, JSON]:
     from medcairn.pipeline.people import ABOUT_PEOPLE, signing_keys
     from medcairn.pipeline.study import Study
-    from medcairn.audit.study_ledger import stamps_of
+    from medcairn.pipeline.study_ledger import stamps_of
     from medcairn.pipeline.verification import verify_study
     from medcairn.reports.audit_package import write_audit_package
     from medcairn.reports.audit_summary import Checked

@@ -90,10 +90,10 @@ def allow(
 
 def _shared_address(study_folder: Path, variable: str | None) -> PostgresAddress:
     from medcairn.audit import PostgresAddress
+    from medcairn.audit.study_address import postgres_address
     from medcairn.core.errors import UsageError
     from medcairn.core.ledger_settings import PostgresLedger
     from medcairn.pipeline.study import Study
-    from medcairn.audit.study_ledger import postgres_address
 
     study = Study.open(study_folder)
     store = study.settings.ledger.store

@@ -11,13 +11,7 @@ from pathlib import Path
 
 from medcairn.audit import EventType, Ledger, LedgerAddress, read_events
 from medcairn.audit.events import StoredEvent
-from medcairn.audit.study_ledger import (
-    LEDGER_FILE,
-    NamedWitness,
-    ledger_address,
-    ledger_origin_of,
-    witnesses_of,
-)
+from medcairn.audit.study_address import LEDGER_FILE, ledger_address
 from medcairn.core.artifacts import ArtifactRef
 from medcairn.core.clock import Clock, Ids, RandomIds, SystemClock
 from medcairn.core.digests import digest_bytes
@@ -25,6 +19,11 @@ from medcairn.core.errors import UsageError
 from medcairn.core.files import private_folder, storage_errors, write_file
 from medcairn.core.labels import Label
 from medcairn.core.settings import SETTINGS_FILE, Settings, parse_settings, read_settings
+from medcairn.pipeline.study_ledger import (
+    NamedWitness,
+    ledger_origin_of,
+    witnesses_of,
+)
 from medcairn.registry import Gates, read_gates
 
 

@@ -19,12 +19,12 @@ from medcairn.audit import (
 )
 from medcairn.audit.acts import MAKERS
 from medcairn.audit.events import StoredEvent
-from medcairn.audit.study_ledger import WitnessAnswer, ask, ledger_of
 from medcairn.core.artifacts import MANIFEST, ArtifactRef, changed_parts, read_manifest
 from medcairn.core.canonical import JSON
 from medcairn.core.digests import digest_file
 from medcairn.core.errors import MedcairnError, UsageError
 from medcairn.pipeline.people import ABOUT_PEOPLE, signing_keys
+from medcairn.pipeline.study_ledger import WitnessAnswer, ask, ledger_of
 from medcairn.serving import prediction_digests
 
 

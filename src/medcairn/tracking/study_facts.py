@@ -35,7 +35,7 @@ def facts_of(study_folder: Path) -> StudyFacts:
     it has no model yet.
     """
     from medcairn.audit import EventType, read_events
-    from medcairn.audit.study_ledger import ledger_address
+    from medcairn.audit.study_address import ledger_address
     from medcairn.core.settings import read_settings
 
     folder = Path(study_folder)

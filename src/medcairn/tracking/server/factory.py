@@ -14,7 +14,6 @@ from starlette.types import ASGIApp
 
 from medcairn.access import Notice, People
 from medcairn.audit import EventType, Ledger, read_events
-from medcairn.audit.study_ledger import ledger_of
 from medcairn.core.clock import RandomIds, SystemClock
 from medcairn.core.errors import SettingsError, UsageError
 from medcairn.phi import PhiDetector
@@ -80,7 +79,7 @@ class MlflowStore(Resources, ModelFiles, Protocol):
 def build_guards(folder: ServerFolder, mlflow_app: object, resources: MlflowStore) -> Guards:
     """All guards of the server in ``folder``, for the routes of ``mlflow_app``."""
     settings = folder.settings()
-    address, witnesses = ledger_of(folder.path)
+    address = folder.ledger
     ledger_file = (address,) if isinstance(address, Path) else ()
     for needed in (folder.people, *ledger_file, folder.ledger_key, folder.detector_key):
         if not needed.is_file():
@@ -90,7 +89,7 @@ def build_guards(folder: ServerFolder, mlflow_app: object, resources: MlflowStor
                 file=needed,
             )
     clock = SystemClock()
-    ledger = Ledger.open(address, folder.ledger_key, clock=clock, ids=RandomIds(), witnesses=witnesses)
+    ledger = Ledger.open(address, folder.ledger_key, clock=clock, ids=RandomIds())
     people = People(folder.people, policy=folder.policy, told=lambda notice: _told(ledger, notice))
     if not people.list() and settings.proxy is None:
         raise GuardNotWhole("Nobody could sign in: the people store is empty", hint="`medcairn users add`")

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from medcairn.access import AccessPolicy, Role, read_policy
 from medcairn.audit import LedgerAddress
-from medcairn.audit.study_ledger import ledger_of
+from medcairn.audit.study_address import address_in
 from medcairn.core.errors import SettingsError, UsageError
 from medcairn.core.settings import SETTINGS_FILE as STUDY_FILE
 from medcairn.core.settings import read_settings
@@ -142,7 +142,7 @@ class ServerFolder:
     @property
     def ledger(self) -> LedgerAddress:
         """The study's ledger, by its ``study.yaml``; a file of the folder's own without one."""
-        return ledger_of(self.path)[0]
+        return address_in(self.path)
 
     @property
     def policy(self) -> AccessPolicy:

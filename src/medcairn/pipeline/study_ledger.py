@@ -1,16 +1,15 @@
-"""From the section ``ledger`` of ``study.yaml`` to the ledger's address and its witnesses."""
+"""The witnesses of a study's ledger, by the section ``ledger`` of its ``study.yaml``."""
 
 from __future__ import annotations
 
-import os
-import stat
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from medcairn.audit import LedgerAddress, PostgresAddress
+from medcairn.audit import LedgerAddress
 from medcairn.audit.seals import SignedNote
+from medcairn.audit.study_address import address_in
 from medcairn.audit.witness import (
     Attestation,
     FolderWitness,
@@ -24,7 +23,6 @@ from medcairn.core.errors import (
     ExternalError,
     IntegrityError,
     MedcairnError,
-    SettingsError,
     UsageError,
     raise_alone,
 )
@@ -33,15 +31,9 @@ from medcairn.core.labels import Label
 from medcairn.core.ledger_settings import (
     FolderWitnessSection,
     ObjectsWitnessSection,
-    PostgresLedger,
     TimestampWitnessSection,
 )
 from medcairn.core.settings import SETTINGS_FILE, Settings, read_settings
-
-LEDGER_FILE = "ledger.db"
-"""A SQLite ledger's file in the study, or in the folder of a service that runs apart from one."""
-
-_LONGEST_ADDRESS = 4096
 
 
 class WitnessAway(ExternalError):
@@ -130,40 +122,6 @@ def ledger_origin_of(settings: Settings) -> str:
     return f"medcairn/{settings.study.name}"
 
 
-def ledger_address(
-    root: Path, settings: Settings, *, environ: Mapping[str, str] | None = None
-) -> LedgerAddress:
-    """Where the ledger of the study in ``root`` is kept; ``environ`` is by default the process's.
-
-    Raises :class:`SettingsError` when the connection string is not where ``study.yaml`` says, or may be read
-    by others.
-    """
-    store = settings.ledger.store
-    if not isinstance(store, PostgresLedger):
-        return root / LEDGER_FILE
-    if store.address_env is not None:
-        return postgres_address(store, store.address_env, environ=environ)
-    assert store.address_file is not None  # one of the two, as the settings check
-    return PostgresAddress(_private_line(root / store.address_file), store.schema_name)
-
-
-def postgres_address(
-    store: PostgresLedger, variable: str, *, environ: Mapping[str, str] | None = None
-) -> PostgresAddress:
-    """The schema of ``store`` by the connection string in an environment variable.
-
-    Raises :class:`SettingsError` when it is not set.
-    """
-    value = (os.environ if environ is None else environ).get(variable, "").strip()
-    if not value:
-        raise SettingsError(
-            "The environment variable with the address of the ledger's database is not set",
-            hint="As in 'host=… dbname=… user=…'",
-            variable=Label(variable),
-        )
-    return PostgresAddress(value, store.schema_name)
-
-
 def witnesses_of(root: Path, settings: Settings) -> tuple[NamedWitness, ...]:
     """The witnesses that ``study.yaml`` names, in its order. None of them is asked anything yet."""
     origin = ledger_origin_of(settings)
@@ -178,10 +136,8 @@ def ledger_of(root: Path) -> tuple[LedgerAddress, tuple[NamedWitness, ...]]:
 
     One without ``study.yaml`` is that of a service that runs apart from its study: a file, and no witnesses.
     """
-    if not (root / SETTINGS_FILE).is_file():
-        return root / LEDGER_FILE, ()
-    settings = read_settings(root)
-    return ledger_address(root, settings), witnesses_of(root, settings)
+    study = (root / SETTINGS_FILE).is_file()
+    return address_in(root), witnesses_of(root, read_settings(root)) if study else ()
 
 
 def stamps_of(root: Path, settings: Settings) -> dict[str, bytes]:
@@ -236,32 +192,13 @@ def _objects(root: Path, section: ObjectsWitnessSection, origin: str) -> Witness
     return ObjectWitness(open_store(address, access, for_witness=True), f"{address.prefix}/{name}")
 
 
-def _private_line(path: Path) -> str:
-    if not path.is_file():
-        raise SettingsError("The file with the address of the ledger's database is not there", file=path)
-    with storage_errors():
-        if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            raise SettingsError(
-                "The file with the address of the ledger's database may be read by others",
-                hint="chmod 600 the file, and give the role another password if others use the machine",
-                file=path,
-            )
-        text = path.read_bytes()[:_LONGEST_ADDRESS].decode("utf-8", "replace").strip()
-    if not text:
-        raise SettingsError("The file with the address of the ledger's database is empty", file=path)
-    return text
-
-
 __all__ = [
-    "LEDGER_FILE",
     "NamedWitness",
     "WitnessAnswer",
     "WitnessAway",
     "ask",
-    "ledger_address",
     "ledger_of",
     "ledger_origin_of",
-    "postgres_address",
     "stamps_of",
     "witnesses_of",
 ]
