@@ -108,7 +108,8 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Result]]
         run_medcairn("init", folder, "--from", home / "source", "--as-of", "2025-06-30", "--name", "canaries")
     ]
     settings = folder / "study.yaml"
-    settings.write_text(settings.read_text().replace("\ndeid:\n", "\ndeid:\n  pseudonyms: random\n"))
+    text = settings.read_text().replace("\ndeid:\n", "\ndeid:\n  pseudonyms: random\n")
+    settings.write_text(text + "\ntracking: {stages: true}\n")
     said.append(run_medcairn("run", "--study", folder, "--until", "validate"))
     said.append(run_medcairn("deid", "risk", folder / "lake" / "deid", folder / "reports" / "risk"))
     said.append(run_medcairn("deid", "scan", folder / "phi" / "export", folder / "lake" / "deid", "--json"))
@@ -127,6 +128,10 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Result]]
         ("audit", "trace", run, "--picture", folder / "reports" / "trail.svg"),
         ("audit", "record", run),
         ("audit", "verify", "--receipts", folder / "receipts"),
+        ("report", "fda-audit", "canaries.readmission_30d", "1"),
+        ("approve", "--what", "protocol", "--show"),
+        ("model", "list"),
+        ("model", "history", "--json"),
         ("users", "show", "ada"),
         ("status",),
         ("plan",),
