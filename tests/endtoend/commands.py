@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+
+from medcairn.cli.main import run
 
 PASSWORD = "correct horse battery staple"
 """Of people who exist only in these tests."""
@@ -36,6 +40,15 @@ def run_medcairn(*arguments: object, check: bool = True, **environment: str) -> 
     if check:
         assert done.returncode == 0, done.stderr
     return Result(done.returncode, done.stdout, done.stderr)
+
+
+def run_here(*arguments: object) -> Result:
+    """Run the command line within this process: for commands that only read, as many as one likes."""
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        code = run([*map(str, arguments)])
+    assert code == 0, err.getvalue()
+    return Result(code, out.getvalue(), err.getvalue())
 
 
 def digests(study: Path) -> dict[str, str]:

@@ -115,10 +115,10 @@ def test_a_wrong_password_is_refused_and_recorded(copied: Path, tmp_path: Path) 
     assert len(entries) == 1
 
 
-def test_packaging_is_refused_until_two_have_signed(copied: Path, tmp_path: Path) -> None:
+def test_packaging_what_failed_is_refused_with_the_check(copied: Path, tmp_path: Path) -> None:
     result = run_medcairn("package", "--study", copied, check=False)
     assert result.code == 4
-    assert "not approved" in result.err
+    assert "check=validation_passed" in result.err
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from endtoend.commands import PASSWORD, Result, run_medcairn
+from endtoend.commands import PASSWORD, Result, run_here, run_medcairn
 from medcairn.audit import EventType, read_events
 from medcairn.core.progress import NoProgress
 from medcairn.synthetic import write_ndjson
@@ -139,7 +139,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Result]]
         ("audit", "verify"),
         ("audit", "show", "--json"),
     ):
-        said.append(run_medcairn(*command, "--study", folder))
+        said.append(run_here(*command, "--study", folder))
     return folder, said
 
 

@@ -19,7 +19,7 @@ from .random_resources import RandomResources
 from .random_views import RandomViews
 from .view_engines import OTHERS, executor
 
-EXAMPLES = {"direct": 60, "spark": 3}
+EXAMPLES = {"direct": 30, "spark": 2}
 """Spark needs some seconds for an example however small it is, so it gets few large ones."""
 VIEWS, RESOURCES = 10, 30
 TYPES = ["Patient", "Observation", "QuestionnaireResponse"]

@@ -72,8 +72,8 @@ def _of_estimators() -> Iterator[Clean]:
 def _of_distributions() -> Iterator[Clean]:
     for one in distributions():
         yield Clean("requirement", f"{one.metadata['Name']}=={one.version}")
-        yield Clean("summary", str(one.metadata["Summary"] or ""))
-        yield Clean("license", str(one.metadata["License-Expression"] or ""))
+        yield Clean("summary", one.metadata.get("Summary", ""))
+        yield Clean("license", one.metadata.get("License-Expression", ""))
 
 
 def _of_autolog(folder: Path) -> Iterator[Clean]:
