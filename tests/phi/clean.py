@@ -72,8 +72,9 @@ def _of_estimators() -> Iterator[Clean]:
 def _of_distributions() -> Iterator[Clean]:
     for one in distributions():
         yield Clean("requirement", f"{one.metadata['Name']}=={one.version}")
-        yield Clean("summary", one.metadata.get("Summary", ""))
-        yield Clean("license", one.metadata.get("License-Expression", ""))
+        for kind, field in (("summary", "Summary"), ("license", "License-Expression")):
+            if field in one.metadata:
+                yield Clean(kind, str(one.metadata[field]))
 
 
 def _of_autolog(folder: Path) -> Iterator[Clean]:
