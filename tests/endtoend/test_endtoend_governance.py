@@ -211,6 +211,13 @@ def test_a_change_within_the_signed_plan_needs_no_new_approval_and_one_outside_i
     trained = json.loads(tour("model", "list", "--json"))["versions"][0]["model"]
     present = json.loads((tour.root / "models" / "readmission_30d" / "model.json").read_bytes())["algorithm"]
     other = "random_forest" if present == "logistic_regression" else "logistic_regression"
+    # The purpose in other words is another record to approve, of the same model and the same MLflow run.
+    tour.change("study", purpose="Rank discharged adults by their risk of return")
+    tour("approve", "--what", "protocol", "--as", "bea")
+    tour("run", "--until", "validate")
+    for name in ("ada", "bea"):
+        tour("approve", "--as", name)
+    tour("run", "--until", "package")
     # Another fit is within the plan, once the plan is signed by those whom the gates name.
     tour.change("training", models=[other])
     tour("run", "--until", "validate")

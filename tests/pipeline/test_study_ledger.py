@@ -45,7 +45,7 @@ GOOD = (
     "{store: {kind: postgres, address_file: keys/address, schema_name: ours}}",
     "{witnesses: [{kind: folder, path: /mnt/far}], seal_every_minutes: 0.5, seal_every_entries: 1}",
     "{witnesses: [{kind: objects, url: 's3://locked/audit', region: eu-west-1}]}",
-    "{witnesses: [{kind: timestamp, url: 'https://stamps.example', roots_file: keys/roots.pem}]}",
+    "{witnesses: [{kind: timestamp, url: 'https://stamps.example', roots_file: keys/tsa.pem}]}",
 )
 REFUSED = (
     ("{store: {kind: oracle}}", "ledger.store"),

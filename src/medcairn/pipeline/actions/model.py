@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, time
 from pathlib import Path
@@ -27,6 +28,7 @@ from medcairn.pipeline.versions import Validated, present_version
 from medcairn.registry import BY_PLAN, LifecycleState, ModelHistory
 from medcairn.reports import ReportAbout
 from medcairn.tracking import (
+    ContextChanged,
     HealthcareRunContext,
     context_tags,
     log_healthcare_context,
@@ -154,7 +156,8 @@ def follow_state(context: StepContext, package: Digest) -> None:
     run_id = next(str(s.event.record["mlflow_run_id"]) for s in reversed(trained) if s.event.stage == "train")
     about = HealthcareRunContext.from_study(study.root)
     client = open_client(study.tracking_uri)
-    log_healthcare_context(about, run_id=run_id, client=client, ledger=context.ledger)
+    with suppress(ContextChanged):  # the run keeps what it said when it was trained; the version says it now
+        log_healthcare_context(about, run_id=run_id, client=client, ledger=context.ledger)
     tags = {
         **context_tags(about),
         "medcairn.package_digest": package,
