@@ -16,7 +16,13 @@ from medcairn.core.digests import digest_json
 from medcairn.core.errors import IntegrityError, SettingsError
 from medcairn.core.labels import Label
 from medcairn.registry import ChangeControlPlan, Estimated, ModelFacts, assess_change
-from medcairn.registry.change_control import BUILT_IN, parse_change_control_plan, read_change_control_plan
+from medcairn.registry.change_control import (
+    BUILT_IN,
+    PlannedMetric,
+    parse_change_control_plan,
+    read_change_control_plan,
+)
+from medcairn.validation import Metric
 
 PLAN = """
 name: upkeep
@@ -311,3 +317,8 @@ def test_a_plan_that_is_not_there_is_refused(tmp_path: Path) -> None:
     for missing in ("nothing", tmp_path / "nothing.yaml"):
         with pytest.raises(SettingsError):
             read_change_control_plan(missing)
+
+
+def test_a_plan_speaks_of_the_metrics_that_validation_has() -> None:
+    """Stages do not import each other, so the names stand in both."""
+    assert {metric.value for metric in PlannedMetric} == {metric.value for metric in Metric}
